@@ -1,0 +1,265 @@
+"""The exception tree: everything Filmroll says no with.
+
+::
+
+    FilmrollError
+    ├── MalformedRequest        malformed-request        MALFORMED
+    │   ├── IncompleteBody      incomplete-body
+    │   └── DigestMismatch      digest-mismatch
+    ├── InvalidRequest          invalid-request          INVALID
+    │   ├── InvalidInstructions invalid-instructions
+    │   │   ├── UnknownPreset   unknown-preset
+    │   │   └── UnknownWatermark unknown-watermark
+    │   ├── EmptyBody           empty-body
+    │   ├── CorruptImage        corrupt-image
+    │   ├── ProcessingLimit     processing-limit
+    │   ├── EngineCrashed       engine-crashed
+    │   └── IdempotencyKeyReused idempotency-key-reused
+    ├── UnsupportedMedia        unsupported-media        UNSUPPORTED
+    ├── TooLarge                too-large                TOO_LARGE
+    │   ├── TooManyPixels       too-many-pixels
+    │   └── TooManyFrames       too-many-frames
+    ├── Unauthenticated         unauthenticated          UNAUTHENTICATED
+    ├── Forbidden               forbidden                FORBIDDEN
+    │   ├── InvalidSignature    invalid-signature
+    │   └── ExpiredSignature    expired-signature
+    ├── NotFound                not-found                NOT_FOUND
+    ├── MethodNotAllowed        method-not-allowed       METHOD
+    ├── Deleted                 deleted                  GONE
+    ├── Conflict                conflict                 CONFLICT
+    │   └── IdempotencyInProgress idempotency-in-progress
+    ├── VersionMismatch         version-mismatch         PRECONDITION
+    ├── Overloaded              overloaded               UNAVAILABLE
+    │   └── StoreUnavailable    store-unavailable
+    ├── StorageFull             storage-full             FULL
+    └── InternalError           internal-error           INTERNAL
+
+A class holds the stable ``code`` and the public ``title``; its docstring is the text of the page
+``/problems/<code>``. An instance holds ``detail`` (what happened and what to do about it) and the
+figures. What must not be public goes into the exception's cause, never into ``detail``. How a kind
+becomes an HTTP status is the business of ``web``.
+"""
+
+from collections.abc import Iterator
+from enum import StrEnum, auto
+from typing import Any, ClassVar
+
+
+class Kind(StrEnum):
+    """What sort of refusal it is."""
+
+    MALFORMED = auto()
+    INVALID = auto()
+    UNSUPPORTED = auto()
+    TOO_LARGE = auto()
+    UNAUTHENTICATED = auto()
+    FORBIDDEN = auto()
+    NOT_FOUND = auto()
+    METHOD = auto()
+    GONE = auto()
+    CONFLICT = auto()
+    PRECONDITION = auto()
+    UNAVAILABLE = auto()
+    FULL = auto()
+    INTERNAL = auto()
+
+
+class FilmrollError(Exception):
+    """The root: never raised itself."""
+
+    code: ClassVar[str] = "error"
+    title: ClassVar[str] = "Error"
+    kind: ClassVar[Kind] = Kind.INTERNAL
+
+    def __init__(self, detail: str, **figures: Any) -> None:
+        """Say what to do in ``detail``; figures are e.g. ``limit``, ``actual``, ``pointer``."""
+        super().__init__(detail)
+        self.detail = detail
+        self.figures = figures
+
+
+class MalformedRequest(FilmrollError):
+    """The request could not be understood: broken JSON, a broken form, a header out of form."""
+
+    code, title, kind = "malformed-request", "Malformed request", Kind.MALFORMED
+
+
+class IncompleteBody(MalformedRequest):
+    """The connection ended before the announced body did. Nothing was kept; send it again."""
+
+    code, title = "incomplete-body", "The body ended early"
+
+
+class DigestMismatch(MalformedRequest):
+    """The bytes that arrived are not those that the digest header names. Nothing was kept."""
+
+    code, title = "digest-mismatch", "Digest mismatch"
+
+
+class InvalidRequest(FilmrollError):
+    """A field is unknown, missing or out of range; ``pointer`` names it."""
+
+    code, title, kind = "invalid-request", "Invalid request", Kind.INVALID
+
+
+class InvalidInstructions(InvalidRequest):
+    """The instructions cannot be carried out; ``pointer`` names the operation and the key."""
+
+    code, title = "invalid-instructions", "Invalid instructions"
+
+
+class UnknownPreset(InvalidInstructions):
+    """The instructions name a preset that is not kept here. ``GET /v1/presets`` lists them."""
+
+    code, title = "unknown-preset", "Unknown preset"
+
+
+class UnknownWatermark(InvalidInstructions):
+    """The image that should serve as watermark does not exist, or was deleted meanwhile."""
+
+    code, title = "unknown-watermark", "Unknown watermark image"
+
+
+class EmptyBody(InvalidRequest):
+    """There were no bytes to store. Send the image as the body, or as a ``file`` of a form."""
+
+    code, title = "empty-body", "Empty body"
+
+
+class CorruptImage(InvalidRequest):
+    """The format is one that Filmroll takes, but the file is damaged or cut short."""
+
+    code, title = "corrupt-image", "The image is damaged"
+
+
+class ProcessingLimit(InvalidRequest):
+    """Decoding or processing took more memory or time than one picture may have."""
+
+    code, title = "processing-limit", "Processing limit exceeded"
+
+
+class EngineCrashed(InvalidRequest):
+    """The decoder died on this image, more than once. The original is untouched."""
+
+    code, title = "engine-crashed", "The image could not be processed"
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """This Idempotency-Key was used with another payload. Take a new key for a new request."""
+
+    code, title = "idempotency-key-reused", "Idempotency-Key reused"
+
+
+class UnsupportedMedia(FilmrollError):
+    """The bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF, whatever their name says."""
+
+    code, title, kind = "unsupported-media", "Not an image we take", Kind.UNSUPPORTED
+
+
+class TooLarge(FilmrollError):
+    """More bytes than allowed here; ``GET /v1/limits`` publishes every limit."""
+
+    code, title, kind = "too-large", "Too large", Kind.TOO_LARGE
+
+
+class TooManyPixels(TooLarge):
+    """The picture is wider, higher or larger in all than allowed; no pixel was decoded."""
+
+    code, title = "too-many-pixels", "Too many pixels"
+
+
+class TooManyFrames(TooLarge):
+    """The animation has more frames, or more pixels over all frames, than allowed."""
+
+    code, title = "too-many-frames", "Too many frames"
+
+
+class Unauthenticated(FilmrollError):
+    """A key is needed: ``Authorization: Bearer <key>``. The one sent is unknown or revoked."""
+
+    code, title, kind = "unauthenticated", "A valid key is needed", Kind.UNAUTHENTICATED
+
+
+class Forbidden(FilmrollError):
+    """The key is valid, but its scopes do not allow this."""
+
+    code, title, kind = "forbidden", "Not allowed", Kind.FORBIDDEN
+
+
+class InvalidSignature(Forbidden):
+    """The URL is not signed, or path, expiry or signature were changed, or its key is revoked."""
+
+    code, title = "invalid-signature", "Invalid signature"
+
+
+class ExpiredSignature(Forbidden):
+    """The signature was right, but its time is over. Ask for a fresh URL."""
+
+    code, title = "expired-signature", "Expired signature"
+
+
+class NotFound(FilmrollError):
+    """There is nothing under this address."""
+
+    code, title, kind = "not-found", "Not found", Kind.NOT_FOUND
+
+
+class MethodNotAllowed(FilmrollError):
+    """The address exists, but does not know this method; ``Allow`` lists those it knows."""
+
+    code, title, kind = "method-not-allowed", "Method not allowed", Kind.METHOD
+
+
+class Deleted(FilmrollError):
+    """The image was here and has been deleted, with all its variants."""
+
+    code, title, kind = "deleted", "Deleted", Kind.GONE
+
+
+class Conflict(FilmrollError):
+    """The state of the thing does not allow this now."""
+
+    code, title, kind = "conflict", "Conflict", Kind.CONFLICT
+
+
+class IdempotencyInProgress(Conflict):
+    """The first request with this Idempotency-Key is still running. Retry a little later."""
+
+    code, title = "idempotency-in-progress", "Still running"
+
+
+class VersionMismatch(FilmrollError):
+    """The thing changed since it was read (``If-Match``). Read it again, then repeat."""
+
+    code, title, kind = "version-mismatch", "Version mismatch", Kind.PRECONDITION
+
+
+class Overloaded(FilmrollError):
+    """There is more work than the service may take on now. Retry after the stated time."""
+
+    code, title, kind = "overloaded", "Overloaded", Kind.UNAVAILABLE
+
+
+class StoreUnavailable(Overloaded):
+    """A store cannot be reached, or failed to make data durable. Nothing was acknowledged."""
+
+    code, title = "store-unavailable", "A store is unavailable"
+
+
+class StorageFull(FilmrollError):
+    """There is no room left on the disk. What was acknowledged is safe; this was not kept."""
+
+    code, title, kind = "storage-full", "Storage full", Kind.FULL
+
+
+class InternalError(FilmrollError):
+    """A defect of Filmroll's. The request id leads to the log line that explains it."""
+
+    code, title, kind = "internal-error", "Internal error", Kind.INTERNAL
+
+
+def catalogue(root: type[FilmrollError] = FilmrollError) -> Iterator[type[FilmrollError]]:
+    """Yield every error class below ``root``, parents first."""
+    for child in root.__subclasses__():
+        yield child
+        yield from catalogue(child)

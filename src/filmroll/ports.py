@@ -1,0 +1,356 @@
+"""The ports: what the use cases need of the world. The comments are promises.
+
+Every adapter keeps them and passes the one contract suite of its port (``tests/contract``).
+All methods may raise StoreUnavailable when the store is out of reach, StorageFull when it has no
+room; an adapter lets no error of its SDK through. Nothing here blocks the event loop for long.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from filmroll.instructions import Instructions
+from filmroll.model import (
+    AccessKey,
+    Header,
+    IdempotentRequest,
+    Image,
+    Job,
+    Lane,
+    Preset,
+    Problem,
+    SigningKey,
+    Variant,
+)
+
+# ---------------------------------------------------------------------------------------- blobs
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BlobInfo:
+    """One object in a listing; ``modified_at`` in seconds since the epoch."""
+
+    key: str
+    bytes: int
+    modified_at: float
+
+
+class BlobStore(Protocol):
+    """Objects under keys such as ``o/ab/abc…``; immutable but for being replaced whole."""
+
+    async def put(self, key: str, body: bytes | Path, sha256: str) -> None:
+        """Store an object; return only when it is durable, power cut included.
+
+        A reader sees all of it or nothing. A ``Path`` is taken over: it is gone afterwards.
+        Raises DigestMismatch, with nothing kept, if the bytes do not hash to ``sha256`` (hex).
+        An existing object is replaced as a whole.
+        """
+
+    async def read(self, key: str) -> bytes | None:
+        """Return a (small) object, or None if there is none."""
+
+    async def open(self, key: str) -> BinaryIO | None:
+        """Return a real, seekable file with ``fileno()`` that holds the object, or None.
+
+        The caller closes it. Its bytes stay readable even if the object is deleted meanwhile.
+        """
+
+    async def delete(self, keys: Sequence[str]) -> None:
+        """Remove objects; those that are not there are no error. Durable on return."""
+
+    def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
+        """Yield what lies under a prefix, in no order. For housekeeping, never for requests."""
+
+    async def check(self) -> None:
+        """Write, read and remove a small object; raise what is wrong with the store."""
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go of everything."""
+
+
+# -------------------------------------------------------------------------------------- catalog
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFilter:
+    """Which images to list: all conditions hold at once."""
+
+    tag: str | None = None
+    batch: str | None = None
+    sha256: str | None = None
+    created_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImagePage:
+    """A page of a listing, newest first; ``next_cursor`` is None on the last one."""
+
+    items: tuple[Image, ...]
+    next_cursor: str | None
+
+
+class Catalog(Protocol):
+    """What is known about images, variants, jobs, presets and keys.
+
+    Every write is one atomic step on one image (its record, variants and jobs), durable on return.
+    A reader that starts after a write has returned sees it, from any process.
+    """
+
+    async def add_image(self, image: Image, job: Job | None) -> Image:
+        """Add an image together with its job (the outbox), both or neither.
+
+        If the id exists already nothing is changed; returns the record that is there either way.
+        """
+
+    async def get_image(self, image: str) -> Image | None:
+        """Return an image, a tombstone (state ``deleted``) included."""
+
+    async def update_image(self, image: Image) -> bool:
+        """Replace a record whose stored version is ``image.version - 1``.
+
+        False, and no change, if it has another version or is deleted.
+        """
+
+    async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
+        """List images that are not deleted, newest first.
+
+        Raises InvalidRequest (pointer ``/cursor``) for a cursor that is not of this listing.
+        """
+
+    async def bury_image(self, image: str, purge_at: float) -> bool:
+        """Turn an image into a tombstone; from now on nothing can be added to it.
+
+        Its jobs that are not final become ``cancelled``. ``purge_at`` is when the housekeeper
+        looks once more for blobs left over. False if it is unknown or buried already.
+        """
+
+    async def drop_variants(self, image: str) -> Sequence[str]:
+        """Remove the variant records of a buried image; return their recipes."""
+
+    async def due_purges(self, before: float, limit: int) -> Sequence[str]:
+        """Return ids of tombstones whose ``purge_at`` has come."""
+
+    async def purged(self, image: str) -> None:
+        """Note that nothing is left of a buried image: it is no longer due."""
+
+    async def get_variant(self, image: str, recipe: str) -> Variant | None:
+        """Return one variant."""
+
+    async def list_variants(self, image: str) -> Sequence[Variant]:
+        """Return all variants of an image, oldest first."""
+
+    async def put_variants(self, image: str, variants: Sequence[Variant]) -> bool:
+        """Add or replace variants. False, and nothing written, if the image is not (any more)."""
+
+    async def add_job(self, job: Job) -> None:
+        """Add a job."""
+
+    async def get_job(self, job: str) -> Job | None:
+        """Return a job."""
+
+    async def claim_job(self, job: str, now: float, lease: float) -> Job | None:
+        """Start an attempt: state ``running``, one attempt more, ``lease_until = now + lease``.
+
+        Only if it is queued, or running under a lease that is over; else None. The attempt is
+        counted before the work begins, so that work that kills its worker is counted too.
+        ``due_at`` moves to the end of the lease.
+        """
+
+    async def extend_job(self, job: Job, until: float) -> bool:
+        """Move the lease of this very attempt (``attempts``); False if it was lost."""
+
+    async def finish_job(self, job: Job, image: Image | None, variants: Sequence[Variant]) -> bool:
+        """Write the end of an attempt: the job (final, or queued again), variants, the image.
+
+        False, and nothing written, if the stored job is not running this attempt any more or
+        the image is deleted. Only ``state``, ``problem`` and ``version`` (one more) of the image
+        are taken; with None it stays as it is.
+        """
+
+    async def cancel_job(self, job: str, now: float) -> Job | None:
+        """Cancel a job that is not final; return what it is then. None if unknown."""
+
+    async def due_jobs(self, before: float, limit: int) -> Sequence[Job]:
+        """Return jobs that are not final and whose ``due_at`` has come, most overdue first."""
+
+    async def postpone_jobs(self, jobs: Sequence[str], due_at: float) -> None:
+        """Move ``due_at`` of jobs that are not final: they have been sent to the queue."""
+
+    async def put_preset(self, preset: Preset) -> None:
+        """Add or replace a preset; an older one's ``created_at`` stays."""
+
+    async def get_presets(self, names: Sequence[str]) -> Mapping[str, Preset]:
+        """Return those of the named presets that exist."""
+
+    async def list_presets(self) -> Sequence[Preset]:
+        """Return all presets by name."""
+
+    async def delete_preset(self, name: str) -> bool:
+        """Remove a preset; False if there was none."""
+
+    async def add_access_key(self, key: AccessKey) -> None:
+        """Add a key."""
+
+    async def find_access_key(self, hash_: str) -> AccessKey | None:
+        """Return the key with this hash, revoked ones included."""
+
+    async def list_access_keys(self) -> Sequence[AccessKey]:
+        """Return all keys, oldest first."""
+
+    async def add_signing_key(self, key: SigningKey) -> None:
+        """Add a key for delivery URLs."""
+
+    async def list_signing_keys(self) -> Sequence[SigningKey]:
+        """Return all signing keys, oldest first, revoked ones included."""
+
+    async def revoke_key(self, key: str, now: float) -> bool:
+        """Revoke an access or a signing key by id; False if unknown. Twice is harmless."""
+
+    async def begin_request(self, request: IdempotentRequest, now: float) -> IdempotentRequest:
+        """Claim an Idempotency-Key; return the record that holds it now.
+
+        That is ``request`` itself when the key was free, expired, or held without an answer by
+        an equal request whose ``locked_until`` is over; else the one that is there.
+        """
+
+    async def finish_request(self, request: IdempotentRequest) -> None:
+        """Keep the answer of a claimed request until ``expires_at``."""
+
+    async def drop_request(self, key: str) -> None:
+        """Free a key whose request came to nothing."""
+
+    async def expire_requests(self, now: float) -> None:
+        """Forget answers that are too old."""
+
+    async def check(self) -> None:
+        """Write and read back something small; raise what is wrong with the store."""
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go of everything."""
+
+
+# ---------------------------------------------------------------------------------------- queue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Delivery:
+    """A message in the hands of one worker. ``receipt`` is good until the lease is over."""
+
+    job: str
+    lane: Lane
+    attempts: int  # this delivery included
+    receipt: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Depth:
+    """How much waits in a lane, how much is out on lease."""
+
+    waiting: int
+    leased: int
+    dead: int
+
+
+class JobQueue(Protocol):
+    """At-least-once delivery of job ids, in lanes; order is best effort."""
+
+    async def send(self, lane: Lane, jobs: Sequence[str]) -> None:
+        """Add messages; durable on return."""
+
+    async def receive(
+        self, lane: Lane, limit: int, lease: float, wait: float
+    ) -> Sequence[Delivery]:
+        """Take up to ``limit`` messages under a lease of so many seconds.
+
+        Waits up to ``wait`` seconds for a first one, also for one that another process sends.
+        A message whose lease ends without ``ack`` is delivered again. One that was delivered
+        ``max_attempts`` times already is moved to the dead letters instead.
+        """
+
+    async def extend(self, delivery: Delivery, lease: float) -> bool:
+        """Start the lease anew (heartbeat); False if it was lost."""
+
+    async def ack(self, deliveries: Sequence[Delivery]) -> None:
+        """Remove messages for good. A receipt that is no longer good changes nothing."""
+
+    async def release(self, delivery: Delivery, delay: float) -> None:
+        """Give a message back, to be delivered again after ``delay`` seconds."""
+
+    async def depth(self, lane: Lane) -> Depth:
+        """Count messages."""
+
+    async def dead(self, limit: int) -> Sequence[str]:
+        """Return job ids among the dead letters, oldest first."""
+
+    async def check(self) -> None:
+        """Send, receive and remove a message beside the lanes; raise what is wrong."""
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go of everything."""
+
+
+# ------------------------------------------------------------------------------------ processing
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Picture:
+    """A finished variant, in memory."""
+
+    data: bytes
+    format: str
+    width: int
+    height: int
+    frames: int
+
+
+class Engine(Protocol):
+    """Makes pictures out of an original, in child processes that may die without harm."""
+
+    async def make(
+        self,
+        source: BinaryIO,
+        wanted: Sequence[Instructions],
+        overlays: Mapping[str, BinaryIO],
+    ) -> Sequence[Picture | Problem]:
+        """Decode ``source`` once and return one result for each of ``wanted``, in order.
+
+        Files are read from their start by descriptor and left open. ``overlays`` holds the
+        watermark images by id. A fault of one variant is a Problem in its place; a fault of the
+        source raises CorruptImage, UnsupportedMedia, TooManyPixels, TooManyFrames or
+        ProcessingLimit. Raises EngineCrashed when the child died of it, Overloaded at once when
+        the waiting line is full.
+        """
+
+    async def check(self) -> Mapping[str, str]:
+        """Pass a small image through a child; return the formats in and out, and versions."""
+
+    async def close(self) -> None:
+        """End all children."""
+
+
+class Processor(Protocol):
+    """The processing role, called directly for work that someone waits for."""
+
+    async def run_job(self, job: str) -> Job | None:
+        """Run a job now, unless another does; return it as it stands then. None if unknown.
+
+        Raises Overloaded at once when the waiting line is full.
+        """
+
+    async def make_variant(self, image: str, instructions: Instructions) -> Variant:
+        """Make and keep one variant, or return the one that is kept; the same for all who ask.
+
+        Raises NotFound or Deleted for the image, Overloaded, and what the engine refuses with.
+        """
+
+
+class Probe(Protocol):
+    """Reads an image's header and walks its structure, without decoding a pixel."""
+
+    def __call__(self, file: BinaryIO, size: int) -> Header:
+        """Return what the image says of itself.
+
+        Raises UnsupportedMedia if it is none of the formats, CorruptImage if it is cut short or
+        its structure is broken, TooManyPixels and TooManyFrames over the limits.
+        """
