@@ -236,6 +236,9 @@ class IdempotentRequest:
     body: str = ""
 
 
+BLOB_ROOTS = ("o/", "v/")  # what the keys of originals and of variants begin with
+
+
 def original_key(image: str) -> str:
     """Return where an image's bytes lie in the blob store."""
     return f"o/{image[:2]}/{image}"

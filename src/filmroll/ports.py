@@ -354,3 +354,13 @@ class Probe(Protocol):
         Raises UnsupportedMedia if it is none of the formats, CorruptImage if it is cut short or
         its structure is broken, TooManyPixels and TooManyFrames over the limits.
         """
+
+
+class Epochs(Protocol):
+    """Tells caches in memory, in whatever process of this machine, that an image has changed."""
+
+    def stamp(self, image: str) -> int:
+        """Return the image's stamp; what was cached under an older one is stale. Very cheap."""
+
+    def bump(self, image: str) -> None:
+        """Make everything stale that any process has cached of the image."""

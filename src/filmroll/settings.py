@@ -1,0 +1,187 @@
+"""Settings: each with its default and its meaning, read from ``FILMROLL_…``, checked at start.
+
+All faults are reported together, a line each.
+"""
+
+import ipaddress
+import os
+import sys
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from filmroll.limits import Limits
+
+PREFIX = "FILMROLL_"
+
+
+class Access(StrEnum):
+    """Who may use the service."""
+
+    OPEN = "open"
+    KEYS = "keys"
+
+
+class LogFormat(StrEnum):
+    """How log lines look."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class SettingsError(Exception):
+    """Settings that do not hold; ``faults`` has a line for each."""
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def _default_log_format() -> LogFormat:
+    return LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="forbid", frozen=True)
+
+    data: Path = Field(
+        Path("filmroll-data"), description="The folder from which the defaults of the stores follow"
+    )
+    host: str = Field("127.0.0.1", description="The address to listen on")
+    port: Annotated[int, Field(ge=0, le=65_535)] = Field(
+        8000, description="The port to listen on; 0 takes a free one"
+    )
+    access: Access | None = Field(
+        None,
+        description="open (no key needed; the default on a loopback address) or keys (elsewhere)",
+    )
+    public_url: str | None = Field(
+        None, description="What the URLs in answers begin with; default: the request's own host"
+    )
+    blobs: str = Field("", description="Where originals and variants lie; file:///path")
+    catalog: str = Field("", description="Where records lie; sqlite:///path")
+    queue: str = Field("", description="Where jobs wait; sqlite:///path")
+    max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
+        100_000_000, description="The largest body of one upload, in bytes"
+    )
+    max_pixels: Annotated[int, Field(ge=1)] = Field(
+        Limits().max_pixels, description="The most pixels of an image, over all its frames"
+    )
+    max_side: Annotated[int, Field(ge=1)] = Field(
+        Limits().max_side, description="The largest width or height of an image, in pixels"
+    )
+    max_frames: Annotated[int, Field(ge=1)] = Field(
+        Limits().max_frames, description="The most frames of an animation"
+    )
+    engines: Annotated[int, Field(ge=1)] = Field(
+        os.cpu_count() or 1,
+        description="How many pictures are processed at once; one more is kept for people who wait",
+    )
+    engine_memory_bytes: Annotated[int, Field(ge=2**28)] = Field(
+        2**31, description="The most address space of one engine process, in bytes"
+    )
+    engine_seconds: Annotated[float, Field(gt=0)] = Field(
+        30.0, description="The most time for one picture, in seconds"
+    )
+    waiting_line: Annotated[int, Field(ge=0)] = Field(
+        64, description="How many may wait for an engine before the answer is 503"
+    )
+    worker_url: str = Field(
+        "http://127.0.0.1:8003",
+        description="Where upload-api and download-api reach the processing role",
+    )
+    internal_token: str | None = Field(
+        None,
+        description="The secret between the roles; default: made once, kept in the data folder",
+    )
+    url_seconds: Annotated[int, Field(ge=60)] = Field(
+        86_400, description="How long signed URLs in answers are good, in seconds"
+    )
+    presets_only: bool = Field(
+        default=False, description="Whether delivery takes presets only, no free instructions"
+    )
+    unsigned_presets: bool = Field(
+        default=False, description="Whether preset URLs need no signature when access is keys"
+    )
+    log: LogFormat = Field(
+        default_factory=_default_log_format,
+        description="text or json; default: text on a terminal, else json",
+    )
+    drain_seconds: Annotated[float, Field(ge=0)] = Field(
+        30.0, description="How long a stopping service waits for requests and jobs under way"
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _absolute(cls, url: str | None) -> str | None:
+        if url is not None and not url.startswith(("http://", "https://")):
+            raise ValueError("must begin with http:// or https://")
+        return url.rstrip("/") if url else None
+
+    @model_validator(mode="after")
+    def _stores(self) -> "Settings":
+        for name, scheme in (("blobs", "file"), ("catalog", "sqlite"), ("queue", "sqlite")):
+            url = getattr(self, name)
+            if url and not url.startswith(f"{scheme}:///"):
+                raise ValueError(f"{PREFIX}{name.upper()}: must be {scheme}:///path, not {url!r}")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """What an original may hold."""
+        return Limits(
+            max_pixels=self.max_pixels, max_side=self.max_side, max_frames=self.max_frames
+        )
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def open_access(self) -> bool:
+        """Whether no key is needed."""
+        if self.access is None:
+            return self.loopback
+        return self.access is Access.OPEN
+
+    def store_path(self, name: str, default: str) -> Path:
+        """Return the path of an embedded store: from its URL, or in the data folder."""
+        url: str = getattr(self, name)
+        return Path(url.partition("://")[2]) if url else self.data / default
+
+
+def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
+    """Read the settings; raise SettingsError with every fault at once."""
+    names = {PREFIX + name.upper() for name in Settings.model_fields}
+    unknown = [
+        f"{name}: there is no such setting (see `filmroll settings`)"
+        for name in sorted(environ)
+        if name.startswith(PREFIX) and name not in names
+    ]
+    given = {key: value for key, value in overrides.items() if value is not None}
+    try:
+        settings = Settings(**given)
+    except ValidationError as invalid:
+        raise SettingsError(unknown + [_line(fault) for fault in invalid.errors()]) from None
+    if unknown:
+        raise SettingsError(unknown)
+    return settings
+
+
+def _line(fault: Any) -> str:
+    message = fault["msg"].removeprefix("Value error, ")
+    if not fault["loc"]:
+        return str(message)
+    return f"{PREFIX}{str(fault['loc'][0]).upper()}: {message}, not {fault['input']!r}"

@@ -1,0 +1,107 @@
+"""Handing out originals and variants; a variant is made on first use and kept."""
+
+from dataclasses import dataclass
+from typing import BinaryIO
+
+from filmroll.errors import Deleted
+from filmroll.instructions import Instructions
+from filmroll.model import Image, Variant, VariantState, original_key, variant_key
+from filmroll.ports import BlobStore, Catalog, Processor
+from filmroll.usecases.images import Images, header_of
+from filmroll.usecases.resolve import Resolver, require_possible
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Asset:
+    """What can be said about a picture before its bytes are opened."""
+
+    image: str
+    key: str  # in the blob store
+    etag: str  # without quotes; equal tags, equal bytes
+    format: str
+    bytes: int
+    sha256: str  # hex
+    created_at: float
+    width: int
+    height: int
+    lasting: bool  # whether the URL can never mean other bytes
+
+
+class Downloads:
+    """Finds originals and variants."""
+
+    def __init__(
+        self, *, blobs: BlobStore, catalog: Catalog, processor: Processor, images: Images
+    ) -> None:
+        self._blobs = blobs
+        self._catalog = catalog
+        self._processor = processor
+        self._images = images
+        self._resolver = Resolver(catalog)
+
+    async def instructions(self, text: str) -> Instructions:
+        """Read the part of the URL behind the id."""
+        return await self._resolver.resolve(text)
+
+    async def original(self, image: str) -> Asset:
+        """Describe an original; raise NotFound or Deleted."""
+        found = await self._images.get(image)
+        return Asset(
+            image=image,
+            key=original_key(image),
+            etag=found.sha256,
+            format=found.format,
+            bytes=found.bytes,
+            sha256=found.sha256,
+            created_at=found.created_at,
+            width=found.width,
+            height=found.height,
+            lasting=True,
+        )
+
+    async def image(self, image: str) -> Image:
+        """Return the record; raise NotFound or Deleted."""
+        return await self._images.get(image)
+
+    async def variant(self, image: Image, instructions: Instructions, *, lasting: bool) -> Asset:
+        """Describe a variant, made now if it is not kept; raise what stands against it."""
+        recipe = instructions.recipe()
+        variant = await self._catalog.get_variant(image.id, recipe)
+        if variant is None or variant.state is not VariantState.READY:
+            require_possible([instructions], header_of(image))
+            variant = await self._processor.make_variant(image.id, instructions)
+        return _asset(variant, lasting=lasting)
+
+    async def open(self, asset: Asset) -> BinaryIO:
+        """Open the bytes; raise Deleted if they went away meanwhile."""
+        file = await self._blobs.open(asset.key)
+        if file is None:
+            raise Deleted("This image was deleted, and its variants with it.")
+        return file
+
+    async def read(self, asset: Asset) -> bytes:
+        """Return the bytes of a small asset; raise Deleted if they went away meanwhile."""
+        data = await self._blobs.read(asset.key)
+        if data is None:
+            raise Deleted("This image was deleted, and its variants with it.")
+        return data
+
+
+def variant_etag(image: str, recipe: str) -> str:
+    """Return a variant's tag, known before it is made: the engine's output is deterministic."""
+    return f"{image}.{recipe}"
+
+
+def _asset(variant: Variant, *, lasting: bool) -> Asset:
+    return Asset(
+        image=variant.image,
+        key=variant_key(variant.image, variant.recipe),
+        etag=variant_etag(variant.image, variant.recipe),
+        format=variant.format,
+        bytes=variant.bytes,
+        sha256=variant.sha256,
+        created_at=variant.created_at,
+        width=variant.width,
+        height=variant.height,
+        lasting=lasting,
+    )

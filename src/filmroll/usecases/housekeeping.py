@@ -1,0 +1,75 @@
+"""What makes every broken-off step harmless: the sweeper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from filmroll.model import BLOB_ROOTS, is_id, now, original_key, variant_prefix
+from filmroll.ports import BlobStore, Catalog, JobQueue
+
+# An overdue job is sent again, then given this long to be started.
+RESEND_SECONDS = 300.0
+# A blob without a record may belong to an upload that is just being stored.
+ORPHAN_SECONDS = 86_400.0
+_BATCH = 500
+
+
+class Housekeeping:
+    """Ends what a crash, a lost message or a race left half done. All of it may run anywhere."""
+
+    def __init__(self, blobs: BlobStore, catalog: Catalog, queue: JobQueue, spool: Path) -> None:
+        """``spool`` is where bodies lie while they stream in."""
+        self._blobs = blobs
+        self._catalog = catalog
+        self._queue = queue
+        self._spool = spool
+
+    async def resend_overdue(self) -> int:
+        """Send jobs to the queue that nobody has started in time; return how many."""
+        jobs = await self._catalog.due_jobs(now(), _BATCH)
+        for lane in {job.lane for job in jobs}:
+            await self._queue.send(lane, [job.id for job in jobs if job.lane is lane])
+        if jobs:
+            await self._catalog.postpone_jobs([job.id for job in jobs], now() + RESEND_SECONDS)
+        return len(jobs)
+
+    async def purge_deleted(self) -> int:
+        """Remove what deleted images left behind; return how many were looked at."""
+        due = await self._catalog.due_purges(now(), _BATCH)
+        for image in due:
+            await self._catalog.drop_variants(image)
+            left = [blob.key async for blob in self._blobs.list(variant_prefix(image))]
+            await self._blobs.delete([*left, original_key(image)])
+            await self._catalog.purged(image)
+        return len(due)
+
+    async def forget_answers(self) -> None:
+        """Drop answers under Idempotency-Keys that are a day old."""
+        await self._catalog.expire_requests(now())
+
+    async def collect_orphans(self) -> int:
+        """Remove blobs, and bodies in the spool, that belong to no record; return how many."""
+        orphans: list[str] = []
+        for root in BLOB_ROOTS:
+            async for blob in self._blobs.list(root):
+                if blob.modified_at < now() - ORPHAN_SECONDS and await self._orphan(blob.key):
+                    orphans.append(blob.key)
+        await self._blobs.delete(orphans)
+        return len(orphans) + self._clear_spool()
+
+    async def _orphan(self, key: str) -> bool:
+        _, _, image, *recipe = key.split("/")
+        if not is_id(image):
+            return False
+        if not recipe:
+            return await self._catalog.get_image(image) is None
+        return await self._catalog.get_variant(image, recipe[0]) is None
+
+    def _clear_spool(self) -> int:
+        old = now() - ORPHAN_SECONDS
+        stale = [file for file in self._files() if file.stat().st_mtime < old]
+        for file in stale:
+            file.unlink(missing_ok=True)
+        return len(stale)
+
+    def _files(self) -> Sequence[Path]:
+        return list(self._spool.glob("spool-*")) if self._spool.is_dir() else []

@@ -1,0 +1,143 @@
+"""What can be done with an image that is kept: look, list, annotate, derive, delete."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from filmroll.errors import Deleted, InvalidRequest, NotFound, VersionMismatch
+from filmroll.instructions import Instructions
+from filmroll.model import (
+    Header,
+    Image,
+    ImageState,
+    Variant,
+    now,
+    original_key,
+    variant_key,
+)
+from filmroll.ports import BlobStore, Catalog, Epochs, ImageFilter, ImagePage
+from filmroll.usecases.resolve import require_possible
+
+MAX_NAME = 255  # characters
+MAX_TAGS = 50
+MAX_TAG = 100  # characters
+MAX_METADATA_BYTES = 16_384  # as JSON
+MAX_PAGE = 1_000
+
+# A variant that was being written while its image was buried may leave its bytes behind for as
+# long as an attempt can take; the housekeeper then looks once more.
+PURGE_AFTER_SECONDS = 900.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Annotations:
+    """What a client says about an image; None leaves it as it is."""
+
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    metadata: Mapping[str, Any] | None = None
+
+    def check(self) -> "Annotations":
+        """Return self; raise InvalidRequest with a pointer if something is out of bounds."""
+        if self.name is not None:
+            _require_text(self.name, MAX_NAME, "/name")
+        for position, tag in enumerate(self.tags or ()):
+            _require_text(tag, MAX_TAG, f"/tags/{position}")
+        if len(self.tags or ()) > MAX_TAGS:
+            raise InvalidRequest(
+                f"At most {MAX_TAGS} tags.",
+                pointer="/tags",
+                limit=MAX_TAGS,
+                actual=len(self.tags or ()),
+            )
+        size = len(json.dumps(self.metadata).encode()) if self.metadata else 0
+        if size > MAX_METADATA_BYTES:
+            raise InvalidRequest(
+                f"metadata may have at most {MAX_METADATA_BYTES} bytes as JSON.",
+                pointer="/metadata",
+                limit=MAX_METADATA_BYTES,
+                actual=size,
+            )
+        return self
+
+
+class Images:
+    """The kept images."""
+
+    def __init__(self, blobs: BlobStore, catalog: Catalog, epochs: Epochs) -> None:
+        self._blobs = blobs
+        self._catalog = catalog
+        self._epochs = epochs
+
+    async def get(self, image: str) -> Image:
+        """Return an image; raise NotFound, or Deleted for a tombstone."""
+        found = await self._catalog.get_image(image)
+        if found is None:
+            raise NotFound("There is no image with this id.")
+        if found.state is ImageState.DELETED:
+            raise Deleted("This image was deleted, and its variants with it.")
+        return found
+
+    async def variants(self, image: str) -> Sequence[Variant]:
+        """Return the kept variants of an image, oldest first."""
+        return await self._catalog.list_variants(image)
+
+    async def list(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
+        """Return a page, newest first."""
+        return await self._catalog.list_images(where, min(limit, MAX_PAGE), cursor)
+
+    async def annotate(self, image: str, annotations: Annotations, version: int | None) -> Image:
+        """Change name, tags or metadata; raise VersionMismatch if ``version`` is not current."""
+        annotations.check()
+        while True:
+            found = await self.get(image)
+            if version is not None and found.version != version:
+                raise VersionMismatch(
+                    "The image changed since it was read. Read it again, then repeat the change.",
+                    actual=found.version,
+                )
+            changed = replace(
+                found,
+                name=found.name if annotations.name is None else annotations.name,
+                tags=found.tags if annotations.tags is None else annotations.tags,
+                metadata=found.metadata if annotations.metadata is None else annotations.metadata,
+                version=found.version + 1,
+            )
+            if await self._catalog.update_image(changed):
+                return changed
+
+    async def delete(self, image: str) -> None:
+        """Delete an image, all its variants, and what is cached of them; twice is harmless.
+
+        The tombstone comes first: whatever breaks off after it, the housekeeper ends.
+        """
+        if not await self._catalog.bury_image(image, now() + PURGE_AFTER_SECONDS):
+            await self._raise_unknown(image)
+        self._epochs.bump(image)
+        recipes = await self._catalog.drop_variants(image)
+        keys = [variant_key(image, recipe) for recipe in recipes]
+        await self._blobs.delete([*keys, original_key(image)])
+
+    def require_possible(self, image: Image, wanted: Sequence[Instructions]) -> None:
+        """Raise what stands against making these variants of this image."""
+        require_possible(wanted, header_of(image))
+
+    async def _raise_unknown(self, image: str) -> None:
+        if await self._catalog.get_image(image) is None:
+            raise NotFound("There is no image with this id.")
+
+
+def header_of(image: Image) -> Header:
+    """Return the part of a record that its header had told."""
+    return Header(format=image.format, width=image.width, height=image.height, frames=image.frames)
+
+
+def _require_text(text: str, longest: int, pointer: str) -> None:
+    if not text or len(text) > longest or not text.isprintable():
+        raise InvalidRequest(
+            f"Give 1 to {longest} printable characters.",
+            pointer=pointer,
+            limit=longest,
+            actual=len(text),
+        )

@@ -1,0 +1,77 @@
+"""From what a client wrote to instructions that can be carried out here."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from filmroll.errors import InvalidInstructions, InvalidRequest, UnknownWatermark
+from filmroll.geometry import Size, size_after
+from filmroll.instructions import Instructions, parse, parse_json, preset_names
+from filmroll.model import Header, ImageState
+from filmroll.ports import Catalog
+
+MAX_VARIANTS = 50  # of one request
+
+
+class Resolver:
+    """Reads either spelling, fills in presets, makes sure that watermark images exist."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def resolve(self, raw: Any) -> Instructions:
+        """Read a text in the path spelling or a list in the JSON spelling.
+
+        Raises InvalidInstructions, UnknownPreset or UnknownWatermark, each with a pointer.
+        """
+        if isinstance(raw, str):
+            names = preset_names(raw)
+            presets = await self._catalog.get_presets(names) if names else {}
+            instructions = parse(raw, {name: kept.instructions for name, kept in presets.items()})
+        else:
+            instructions = parse_json(raw)
+        for mark in instructions.watermarks:
+            await self._require_watermark(instructions, mark)
+        return instructions
+
+    async def resolve_all(self, raws: Sequence[Any]) -> tuple[Instructions, ...]:
+        """Read several; pointers begin with ``/variants/<position>``. Repeated ones count once."""
+        if len(raws) > MAX_VARIANTS:
+            raise InvalidRequest(
+                f"At most {MAX_VARIANTS} variants in one request; these are {len(raws)}.",
+                pointer="/variants",
+                limit=MAX_VARIANTS,
+                actual=len(raws),
+            )
+        resolved = []
+        for position, raw in enumerate(raws):
+            with _pointing(f"/variants/{position}"):
+                resolved.append(await self.resolve(raw))
+        return tuple(dict.fromkeys(resolved))
+
+    async def _require_watermark(self, instructions: Instructions, mark: str) -> None:
+        image = await self._catalog.get_image(mark)
+        if image is None or image.state is ImageState.DELETED:
+            positions = enumerate(instructions.operations)
+            at = next(i for i, op in positions if getattr(op, "image", None) == mark)
+            raise UnknownWatermark(
+                f"The watermark image {mark} does not exist, or was deleted.",
+                pointer=f"/{at}/image",
+            )
+
+
+def require_possible(wanted: Sequence[Instructions], header: Header) -> None:
+    """Raise InvalidInstructions or TooManyPixels if a picture of this size cannot follow them."""
+    for position, instructions in enumerate(wanted):
+        with _pointing(f"/variants/{position}"):
+            size_after(instructions, Size(header.width, header.height))
+
+
+@contextmanager
+def _pointing(prefix: str) -> Iterator[None]:
+    """Put a prefix before the pointer of an error that passes."""
+    try:
+        yield
+    except InvalidInstructions as error:
+        error.figures["pointer"] = prefix + error.figures.get("pointer", "")
+        raise

@@ -1,0 +1,114 @@
+"""A body on its way in: counted and hashed while it streams, in memory while it is small."""
+
+import asyncio
+import errno
+import hashlib
+import io
+import tempfile
+from pathlib import Path
+from typing import BinaryIO
+
+from filmroll.errors import DigestMismatch, StorageFull, StoreUnavailable, TooLarge
+
+IN_MEMORY_BYTES = 1 << 20
+
+
+class Spool:
+    """Takes chunks, then is sealed; the whole is ``body``: bytes, or a file in ``folder``.
+
+    Nothing of a body reaches the blob store before it is known to be whole, right and an image.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """Hold at most ``limit`` bytes."""
+        self._folder = folder
+        self._limit = limit
+        self._chunks: list[bytes] = []
+        self._pending = 0
+        self._hash = hashlib.sha256()
+        self._file: BinaryIO | None = None
+        self.bytes = 0
+        self.body: bytes | Path = b""
+
+    async def write(self, chunk: bytes) -> None:
+        """Take a chunk; raise TooLarge as soon as the limit is passed."""
+        self.bytes += len(chunk)
+        if self.bytes > self._limit:
+            raise too_large(self._limit, self.bytes)
+        self._chunks.append(chunk)
+        self._pending += len(chunk)
+        if self._pending > IN_MEMORY_BYTES:
+            await asyncio.to_thread(self._flush)
+
+    async def seal(self) -> None:
+        """End the body: ``body`` and ``sha256`` are valid from now on."""
+        if self._file is None:
+            self.body = b"".join(self._chunks)
+            self._hash.update(self.body)
+        else:
+            await asyncio.to_thread(self._flush)
+        self._chunks.clear()
+
+    @property
+    def sha256(self) -> str:
+        """The digest of the sealed body, in hex."""
+        return self._hash.hexdigest()
+
+    def expect(self, digest: bytes | None) -> None:
+        """Raise DigestMismatch unless the sealed body hashes to ``digest``."""
+        if digest is not None and digest != self._hash.digest():
+            raise DigestMismatch(
+                "The sha-256 of the bytes that arrived is not the one announced. Send them again.",
+                expected=digest.hex(),
+                actual=self.sha256,
+            )
+
+    def file(self) -> BinaryIO:
+        """Return the sealed body, readable from its start. It belongs to the spool."""
+        if self._file is None:
+            assert isinstance(self.body, bytes)
+            return io.BytesIO(self.body)
+        self._file.seek(0)
+        return self._file
+
+    def close(self) -> None:
+        """Forget everything; a file that no store took over is removed."""
+        self._chunks.clear()
+        if self._file is not None:
+            self._file.close()
+        if isinstance(self.body, Path):
+            self.body.unlink(missing_ok=True)
+
+    def _flush(self) -> None:
+        block = b"".join(self._chunks)
+        self._hash.update(block)
+        try:
+            if self._file is None:
+                self._file = self._create()
+            self._file.write(block)
+            self._file.flush()
+        except OSError as fault:
+            raise _disk_error(fault) from fault
+        self._chunks.clear()
+        self._pending = 0
+
+    def _create(self) -> BinaryIO:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="spool-")
+        self.body = Path(name)
+        return open(descriptor, "w+b")  # noqa: PTH123 -- a descriptor; lives with the spool
+
+
+def too_large(limit: int, actual: int) -> TooLarge:
+    """Return the error for a body over ``limit`` bytes."""
+    return TooLarge(
+        f"One upload may have at most {limit} bytes. Larger objects go in parts to /v1/uploads.",
+        limit=limit,
+        actual=actual,
+    )
+
+
+def _disk_error(fault: OSError) -> StorageFull | StoreUnavailable:
+    if fault.errno in {errno.ENOSPC, errno.EDQUOT}:
+        return StorageFull("There is no room for this upload on the server's disk.")
+    return StoreUnavailable("The server cannot write to its disk now.", retry_after=30)

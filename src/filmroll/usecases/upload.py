@@ -1,0 +1,129 @@
+"""Taking an image in: refuse early, keep durably, then make what was asked for with it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from filmroll.errors import Conflict, Deleted, EmptyBody
+from filmroll.instructions import Instructions
+from filmroll.model import Header, Image, ImageState, Job, JobState, new_id, now, original_key
+from filmroll.ports import BlobStore, Catalog, Probe
+from filmroll.usecases.images import Annotations, Images
+from filmroll.usecases.jobs import OVERDUE_SECONDS, Jobs
+from filmroll.usecases.resolve import Resolver, require_possible
+from filmroll.usecases.spool import Spool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Declaration:
+    """What is said and asked with an upload, checked before its body is read."""
+
+    annotations: Annotations
+    variants: tuple[Instructions, ...]
+
+
+class Uploads:
+    """Stores uploads and sees to their variants."""
+
+    def __init__(
+        self,
+        *,
+        blobs: BlobStore,
+        catalog: Catalog,
+        probe: Probe,
+        images: Images,
+        jobs: Jobs,
+    ) -> None:
+        self._blobs = blobs
+        self._catalog = catalog
+        self._probe = probe
+        self._images = images
+        self._jobs = jobs
+        self._resolver = Resolver(catalog)
+
+    async def declare(self, annotations: Annotations, variants: Sequence[Any]) -> Declaration:
+        """Check what comes with an upload; raise InvalidRequest with a pointer."""
+        return Declaration(
+            annotations=annotations.check(),
+            variants=await self._resolver.resolve_all(variants) if variants else (),
+        )
+
+    async def store(
+        self, spool: Spool, declaration: Declaration, image_id: str | None = None
+    ) -> Image:
+        """Keep a sealed body as an image, with the job for its variants; durable on return.
+
+        Under an ``image_id`` that exists already, the same bytes give the image that is there.
+        Raises what the probe refuses with, and InvalidInstructions if the variants cannot be made
+        of a picture of this size; nothing is kept then.
+        """
+        if spool.bytes == 0:
+            raise EmptyBody("The body is empty. Send the bytes of an image.")
+        header = self._probe(spool.file(), spool.bytes)
+        require_possible(declaration.variants, header)
+        image = _image(image_id or new_id(), spool, header, declaration)
+        if image_id and (kept := await self._catalog.get_image(image_id)):
+            return _same(kept, image)
+        await self._blobs.put(original_key(image.id), spool.body, image.sha256)
+        return _same(await self._catalog.add_image(image, _job(image)), image)
+
+    async def finish(self, image: Image, wait: float) -> Image | None:
+        """Return the image once its variants are made, or None if that takes over ``wait`` seconds.
+
+        If they cannot be made at all, the image is deleted again and the reason raised: a
+        synchronous upload succeeds as a whole or leaves nothing.
+        """
+        if image.state is not ImageState.STORED:
+            return image
+        job = await self._jobs.run(image.id, wait)
+        if job is None:
+            return None
+        if job.state is JobState.FAILED and job.problem is not None:
+            await self._images.delete(image.id)
+            raise job.problem.error()
+        return await self._images.get(image.id)
+
+    async def finish_later(self, image: Image) -> None:
+        """Leave the variants of a stored image to the queue."""
+        if image.state is ImageState.STORED:
+            await self._jobs.enqueue(image.id)
+
+
+def _image(image_id: str, spool: Spool, header: Header, declaration: Declaration) -> Image:
+    said = declaration.annotations
+    return Image(
+        id=image_id,
+        state=ImageState.STORED if declaration.variants else ImageState.READY,
+        sha256=spool.sha256,
+        bytes=spool.bytes,
+        format=header.format,
+        width=header.width,
+        height=header.height,
+        frames=header.frames,
+        created_at=now(),
+        name=said.name,
+        tags=said.tags or (),
+        metadata=said.metadata or {},
+        declared=tuple(one.canonical() for one in declaration.variants),
+    )
+
+
+def _job(image: Image) -> Job | None:
+    if not image.declared:
+        return None
+    return Job(
+        id=image.id,
+        image=image.id,
+        instructions=image.declared,
+        created_at=image.created_at,
+        due_at=image.created_at + OVERDUE_SECONDS,
+    )
+
+
+def _same(kept: Image, sent: Image) -> Image:
+    """Return the kept record if it is of the bytes that were sent."""
+    if kept.state is ImageState.DELETED:
+        raise Deleted("The image of this Idempotency-Key was deleted. Take a new key.")
+    if kept.sha256 != sent.sha256:
+        raise Conflict("Another image was stored under this id.")
+    return kept
