@@ -2,8 +2,8 @@
 
 ``/i/<id>/<instructions>?exp=<epoch seconds>&kid=<key id>&sig=<base64url without padding>``
 
-The signed text is ``<path>\\n<exp>\\n<kid>``, the path exactly as it stands in the URL. Five lines in
-any language make one; ``docs/http-api.md`` shows some.
+The signed text has three lines: the path exactly as it stands in the URL, ``exp`` and ``kid``.
+Five lines of any language make one; ``docs/http-api.md`` shows how.
 """
 
 import base64

@@ -48,13 +48,13 @@ class Housekeeping:
 
     async def collect_orphans(self) -> int:
         """Remove blobs, and bodies in the spool, that belong to no record; return how many."""
-        orphans: list[str] = []
+        collected = self._clear_spool()
         for root in BLOB_ROOTS:
             async for blob in self._blobs.list(root):
                 if blob.modified_at < now() - ORPHAN_SECONDS and await self._orphan(blob.key):
-                    orphans.append(blob.key)
-        await self._blobs.delete(orphans)
-        return len(orphans) + self._clear_spool()
+                    await self._blobs.delete([blob.key])
+                    collected += 1
+        return collected
 
     async def _orphan(self, key: str) -> bool:
         _, _, image, *recipe = key.split("/")

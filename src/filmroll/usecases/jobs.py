@@ -67,7 +67,7 @@ class Jobs:
             await asyncio.sleep(min(_POLL_SECONDS, left))
         return found
 
-    async def enqueue(self, job: str) -> None:
+    def enqueue(self, job: str) -> None:
         """Send a job to the queue behind the answer's back: if it is lost, the sweeper sends it."""
         self._in_background(self._queue.send(Lane.INTERACTIVE, [job]))
 

@@ -83,10 +83,10 @@ class Uploads:
             raise job.problem.error()
         return await self._images.get(image.id)
 
-    async def finish_later(self, image: Image) -> None:
+    def finish_later(self, image: Image) -> None:
         """Leave the variants of a stored image to the queue."""
         if image.state is ImageState.STORED:
-            await self._jobs.enqueue(image.id)
+            self._jobs.enqueue(image.id)
 
 
 def _image(image_id: str, spool: Spool, header: Header, declaration: Declaration) -> Image:

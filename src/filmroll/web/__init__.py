@@ -1,0 +1,1 @@
+"""HTTP over the use cases: routes, problems, conditional requests, streaming; thin."""

@@ -1,0 +1,199 @@
+"""The ASGI application: hot paths by hand, everything else through FastAPI.
+
+Around both: the request's id, its log line, its measurement, and errors as problems.
+"""
+
+import re
+import time
+from collections.abc import Callable
+from enum import StrEnum
+from functools import partial
+from typing import Any
+
+import structlog
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Message, Receive, Scope, Send
+
+from filmroll import __version__
+from filmroll.errors import (
+    FilmrollError,
+    InternalError,
+    InvalidRequest,
+    MalformedRequest,
+    MethodNotAllowed,
+    NotFound,
+)
+from filmroll.model import new_id
+from filmroll.web.access import Gate
+from filmroll.web.delivery import DeliveryRoute
+from filmroll.web.internal import internal
+from filmroll.web.management import management
+from filmroll.web.openapi import document
+from filmroll.web.operations import operations
+from filmroll.web.problems import problem_response
+from filmroll.web.services import Services
+from filmroll.web.uploads import UploadRoute
+
+_SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+
+log = structlog.get_logger()
+
+
+class Role(StrEnum):
+    """What a process serves."""
+
+    ALL = "serve"
+    UPLOAD = "upload-api"
+    DOWNLOAD = "download-api"
+    WORKER = "worker"
+
+
+_UPLOADING = {Role.ALL, Role.UPLOAD}
+_DELIVERING = {Role.ALL, Role.DOWNLOAD}
+
+
+class App:
+    """One ASGI application for one role."""
+
+    def __init__(self, services: Services, role: Role) -> None:
+        gate = Gate(services)
+        self._metrics = services.metrics
+        self._api = _api(services, gate, role)
+        self._upload = UploadRoute(services, gate) if role in _UPLOADING else None
+        self._delivery = DeliveryRoute(services, gate) if role in _DELIVERING else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        exchange = _Exchange(scope, send)
+        try:
+            exchange.route = await self._dispatch(scope, receive, exchange.send)
+        except FilmrollError as error:
+            await exchange.refuse(problem_response(error), receive)
+        except Exception:
+            log.exception("internal error", path=scope["path"], request_id=exchange.request_id)
+            defect = InternalError("This is a defect of the service. Its log explains it.")
+            await exchange.refuse(problem_response(defect), receive)
+        self._record(scope, exchange)
+
+    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> str:
+        path: str = scope["path"]
+        if self._delivery is not None and path.startswith("/i/"):
+            await self._delivery(Request(scope, receive), send)
+            return "/i"
+        if self._upload is not None and path == "/v1/images" and scope["method"] == "POST":
+            response = await self._upload(Request(scope, receive))
+            await response(scope, receive, send)
+            return path
+        await self._api(scope, receive, send)
+        route = scope.get("route")
+        return getattr(route, "path", "other")
+
+    def _record(self, scope: Scope, exchange: "_Exchange") -> None:
+        seconds = time.perf_counter() - exchange.started
+        route = exchange.route
+        self._metrics.requests.labels(scope["method"], route, exchange.status).inc()
+        self._metrics.seconds.labels(route).observe(seconds)
+        if route == "/i" and exchange.status < 500:  # noqa: PLR2004 -- the CDN has that log
+            return
+        log.info(
+            "request",
+            method=scope["method"],
+            path=scope["path"],
+            status=exchange.status,
+            ms=round(seconds * 1000, 1),
+            request_id=exchange.request_id,
+        )
+
+
+class _Exchange:
+    """One request and what became of it."""
+
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
+        self._send = send
+        self.started = time.perf_counter()
+        self.request_id = _request_id(scope)
+        self.status = 0
+        self.route = "other"
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on; the first one gets the request's id."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            name = (b"x-request-id", self.request_id.encode())
+            message["headers"] = [*message["headers"], name]
+        await self._send(message)
+
+    async def refuse(self, response: Response, receive: Receive) -> None:
+        """Send an error, unless an answer is on its way already."""
+        if self.status == 0:
+            await response(self._scope, receive, self.send)
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            text = value.decode("latin-1")
+            if _SANE_ID.fullmatch(text):
+                return str(text)
+    return new_id()
+
+
+def _api(services: Services, gate: Gate, role: Role) -> FastAPI:
+    app = FastAPIOffline(
+        title="Filmroll",
+        version=__version__,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        exception_handlers=_HANDLERS,
+    )
+    app.include_router(operations(services))
+    if role in _UPLOADING:
+        app.include_router(management(services, gate))
+    if role is Role.WORKER:
+        app.include_router(internal(services))
+    app.add_route("/", _home)
+    uploads, delivery = role in _UPLOADING, role in _DELIVERING
+    describe = partial(document, app, uploads=uploads, delivery=delivery)
+    app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way
+    return app
+
+
+async def _home(_: Request) -> Response:
+    return RedirectResponse("/docs")
+
+
+async def _as_problem(_: Request, error: Exception) -> Response:
+    assert isinstance(error, FilmrollError)
+    return problem_response(error)
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    fault: dict[str, Any] = error.errors()[0]
+    if fault["type"] == "json_invalid":
+        return problem_response(MalformedRequest("The body is not JSON.", pointer=""))
+    pointer = "/" + "/".join(str(part) for part in fault["loc"][1:])
+    return problem_response(InvalidRequest(f"{fault['msg']}.", pointer=pointer))
+
+
+async def _http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 405:  # noqa: PLR2004 -- Method Not Allowed
+        allow = (error.headers or {}).get("Allow", "")
+        return problem_response(MethodNotAllowed("Use one of the methods in Allow.", allow=allow))
+    return problem_response(NotFound("There is nothing under this address; see /docs."))
+
+
+_HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
+    FilmrollError: _as_problem,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+}

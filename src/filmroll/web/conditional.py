@@ -1,0 +1,70 @@
+"""Conditional requests and ranges (RFC 9110): decided by headers alone."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from email.utils import formatdate, parsedate_to_datetime
+
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Bytes from ``first`` to ``last``, both included."""
+
+    first: int
+    last: int
+
+
+class Unsatisfiable(Exception):
+    """The range lies outside the representation."""
+
+
+def http_date(seconds: float) -> str:
+    """Return a date as HTTP writes it."""
+    return formatdate(seconds, usegmt=True)
+
+
+def not_modified(headers: Mapping[str, str], etag: str, modified_at: float | None) -> bool:
+    """Whether the client's copy is still good. ``If-None-Match`` outranks ``If-Modified-Since``."""
+    tags = headers.get("if-none-match")
+    if tags is not None:
+        known = (tag.strip().removeprefix("W/") for tag in tags.split(","))
+        return any(tag in {"*", f'"{etag}"'} for tag in known)
+    since = _date(headers.get("if-modified-since"))
+    return since is not None and modified_at is not None and int(modified_at) <= since
+
+
+def wanted_range(
+    headers: Mapping[str, str], size: int, etag: str, modified_at: float
+) -> Range | None:
+    """Return the part that is asked for; None for the whole.
+
+    Several ranges, other units and ranges of another version (``If-Range``) get the whole.
+    Raises Unsatisfiable.
+    """
+    match = _RANGE.fullmatch(headers.get("range", "").strip().replace(" ", ""))
+    if match is None or match.groups() == ("", ""):
+        return None
+    condition = headers.get("if-range", f'"{etag}"').strip()
+    if condition != f'"{etag}"' and _date(condition) != int(modified_at):
+        return None
+    first, last = match.groups()
+    if first == "":
+        start, end = max(size - int(last), 0), size - 1
+        if int(last) == 0:
+            raise Unsatisfiable
+    else:
+        start, end = int(first), min(int(last), size - 1) if last else size - 1
+        if last and int(last) < start:
+            return None
+    if start >= size:
+        raise Unsatisfiable
+    return Range(start, end)
+
+
+def _date(text: str | None) -> int | None:
+    try:
+        return int(parsedate_to_datetime(text or "").timestamp())
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,51 @@
+"""The direct call to the processing role, from the other roles; never from the public."""
+
+import hmac
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, ConfigDict, TypeAdapter
+
+from filmroll.errors import NotFound, Unauthenticated
+from filmroll.instructions import parse
+from filmroll.model import Job, Variant
+from filmroll.web.services import Services
+
+JOB = TypeAdapter(Job)
+VARIANT = TypeAdapter(Variant)
+
+
+class VariantCall(BaseModel):
+    """Ask for one variant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    image: str
+    instructions: str  # canonical text
+
+
+def internal(services: Services) -> APIRouter:
+    """Return the routes; each demands the secret that the roles share."""
+    router = APIRouter(prefix="/internal", include_in_schema=False)
+
+    def require_role(request: Request) -> None:
+        sent = request.headers.get("authorization", "")
+        expected = f"Bearer {services.internal_token}"
+        if not hmac.compare_digest(sent.encode(), expected.encode()):
+            raise Unauthenticated("Only the other roles call this, with FILMROLL_INTERNAL_TOKEN.")
+
+    @router.post("/jobs/{job}/run")
+    async def run_job(request: Request, job: str) -> Response:
+        require_role(request)
+        found = await services.processor.run_job(job)
+        if found is None:
+            raise NotFound("There is no job with this id.")
+        return Response(JOB.dump_json(found), media_type="application/json")
+
+    @router.post("/variants")
+    async def make_variant(request: Request, call: VariantCall) -> Response:
+        require_role(request)
+        instructions = parse(call.instructions)
+        variant = await services.processor.make_variant(call.image, instructions)
+        return Response(VARIANT.dump_json(variant), media_type="application/json")
+
+    return router

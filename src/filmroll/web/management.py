@@ -1,0 +1,222 @@
+"""Everything under ``/v1`` but the upload itself: images, variants, jobs, presets, limits."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from filmroll.errors import NotFound
+from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE
+from filmroll.model import Image, JobState, Scope, is_id
+from filmroll.ports import ImageFilter
+from filmroll.usecases.images import (
+    MAX_METADATA_BYTES,
+    MAX_NAME,
+    MAX_PAGE,
+    MAX_TAG,
+    MAX_TAGS,
+    Annotations,
+)
+from filmroll.usecases.resolve import MAX_VARIANTS, Resolver
+from filmroll.web.access import Gate
+from filmroll.web.form import MAX_FILES
+from filmroll.web.idempotent import Ids, once
+from filmroll.web.requests import DEFAULT_WAIT_SECONDS, if_match, preference
+from filmroll.web.services import Services
+from filmroll.web.views import image_view, job_view, json_response, preset_view
+
+Instructions = Annotated[
+    str | list[dict[str, Any]],
+    Field(description="Operations as a path, `resize:width=800/output:format=webp`, or as a list"),
+]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class ImagePatch(_Body):
+    """What may be changed of an image."""
+
+    name: str | None = None
+    tags: list[str] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class ImageQuery(_Body):
+    """Which images to list; all conditions hold at once."""
+
+    tag: str | None = None
+    batch: str | None = None
+    sha256: str | None = None
+    created_after: AwareDatetime | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    cursor: str | None = None
+
+    def filter(self) -> ImageFilter:
+        """Return the conditions."""
+        after = self.created_after.timestamp() if self.created_after else None
+        return ImageFilter(tag=self.tag, batch=self.batch, sha256=self.sha256, created_after=after)
+
+
+class VariantsBody(_Body):
+    """Variants to make of a kept image."""
+
+    variants: Annotated[list[Instructions], Field(min_length=1)]
+
+
+class PresetBody(_Body):
+    """A preset's instructions."""
+
+    instructions: Instructions
+
+
+def management(services: Services, gate: Gate) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/v1")
+    _add_images(router, services, gate)
+    _add_variants(router, services, gate)
+    _add_jobs(router, services, gate)
+    _add_presets(router, services, gate)
+    _add_limits(router, services)
+    return router
+
+
+def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
+    images = services.images
+
+    async def shown(request: Request, image: Image, status: int = 200) -> Response:
+        variants = await images.variants(image.id)
+        body = image_view(image, variants, await gate.links(request))
+        return json_response(body, status, {"ETag": f'"{image.version}"'})
+
+    @router.get("/images", summary="List images, newest first")
+    async def list_images(request: Request, where: Annotated[ImageQuery, Query()]) -> Response:
+        await gate.require(request, Scope.READ)
+        page = await images.list(where.filter(), where.limit, where.cursor)
+        links = await gate.links(request)
+        items = [image_view(one, await images.variants(one.id), links) for one in page.items]
+        return json_response({"items": items, "next_cursor": page.next_cursor})
+
+    @router.get("/images/{image}", summary="Look at an image")
+    async def get_image(request: Request, image: str) -> Response:
+        await gate.require(request, Scope.READ)
+        return await shown(request, await images.get(_id(image)))
+
+    @router.patch("/images/{image}", summary="Change name, tags or metadata")
+    async def patch_image(request: Request, image: str, body: ImagePatch) -> Response:
+        await gate.require(request, Scope.UPLOAD)
+        tags = tuple(dict.fromkeys(body.tags)) if body.tags is not None else None
+        said = Annotations(name=body.name, tags=tags, metadata=body.metadata)
+        return await shown(request, await images.annotate(_id(image), said, if_match(request)))
+
+    @router.delete(
+        "/images/{image}", status_code=204, summary="Delete an image and all its variants"
+    )
+    async def delete_image(request: Request, image: str) -> Response:
+        await gate.require(request, Scope.UPLOAD)
+        await images.delete(_id(image))
+        return Response(status_code=204)
+
+
+def _add_variants(router: APIRouter, services: Services, gate: Gate) -> None:
+    resolver = Resolver(services.catalog)
+
+    @router.post(
+        "/images/{image}/variants", status_code=201, summary="Make variants of a kept image"
+    )
+    async def make_variants(request: Request, image: str, body: VariantsBody) -> Response:
+        key = await gate.require(request, Scope.UPLOAD)
+        found = await services.images.get(_id(image))
+        wanted = await resolver.resolve_all(body.variants)
+        services.images.require_possible(found, wanted)
+
+        async def work(_: Ids | None) -> Response:
+            wish = preference(request)
+            job = await services.jobs.add(found, wanted)
+            done = await services.jobs.run(job.id, wish.wait) if wish.wait > 0 else None
+            if done is None and wish.wait == 0:
+                services.jobs.enqueue(job.id)
+            if done is not None and done.problem is not None:
+                raise done.problem.error()
+            pending = done is None or done.state is not JobState.SUCCEEDED
+            location = f"/v1/jobs/{job.id}" if pending else f"/v1/images/{found.id}"
+            headers = {"Location": location}
+            if wish.applied:
+                headers["Preference-Applied"] = wish.applied
+            variants = await services.images.variants(found.id)
+            view = image_view(found, variants, await gate.links(request))
+            return json_response(view, 202 if pending else 201, headers)
+
+        payload = tuple(one.canonical() for one in wanted)
+        caller = key.id if key else ""
+        return await once(request, services.idempotency, caller, payload, work)
+
+
+def _add_jobs(router: APIRouter, services: Services, gate: Gate) -> None:
+    @router.get("/jobs/{job}", summary="Look at a job")
+    async def get_job(request: Request, job: str) -> Response:
+        await gate.require(request, Scope.READ)
+        return json_response(job_view(await services.jobs.get(_id(job))))
+
+    @router.delete("/jobs/{job}", summary="Cancel a job that has not ended")
+    async def cancel_job(request: Request, job: str) -> Response:
+        await gate.require(request, Scope.UPLOAD)
+        return json_response(job_view(await services.jobs.cancel(_id(job))))
+
+
+def _add_presets(router: APIRouter, services: Services, gate: Gate) -> None:
+    presets = services.presets
+
+    @router.get("/presets", summary="List presets")
+    async def list_presets(request: Request) -> Response:
+        await gate.require(request, Scope.READ)
+        return json_response({"items": [preset_view(one) for one in await presets.list()]})
+
+    @router.get("/presets/{name}", summary="Look at a preset")
+    async def get_preset(request: Request, name: str) -> Response:
+        await gate.require(request, Scope.READ)
+        return json_response(preset_view(await presets.get(name)))
+
+    @router.put("/presets/{name}", summary="Keep instructions under a name")
+    async def put_preset(request: Request, name: str, body: PresetBody) -> Response:
+        await gate.require(request, Scope.ADMIN)
+        return json_response(preset_view(await presets.put(name, body.instructions)))
+
+    @router.delete("/presets/{name}", status_code=204, summary="Remove a preset")
+    async def delete_preset(request: Request, name: str) -> Response:
+        await gate.require(request, Scope.ADMIN)
+        await presets.delete(name)
+        return Response(status_code=204)
+
+
+def _add_limits(router: APIRouter, services: Services) -> None:
+    settings = services.settings
+
+    @router.get("/limits", summary="Every limit")
+    async def limits() -> Response:
+        return json_response(
+            {
+                "upload_bytes": settings.max_upload_bytes,
+                "pixels": settings.max_pixels,
+                "side": settings.max_side,
+                "frames": settings.max_frames,
+                "variant_side": MAX_SIDE,
+                "variants_per_request": MAX_VARIANTS,
+                "operations": MAX_OPERATIONS,
+                "files_per_form": MAX_FILES,
+                "name_characters": MAX_NAME,
+                "tags": MAX_TAGS,
+                "tag_characters": MAX_TAG,
+                "metadata_bytes": MAX_METADATA_BYTES,
+                "page_items": MAX_PAGE,
+                "wait_seconds": DEFAULT_WAIT_SECONDS,
+                "engine_seconds": settings.engine_seconds,
+            }
+        )
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise NotFound("There is nothing with this id.")
+    return text

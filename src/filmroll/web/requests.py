@@ -1,0 +1,143 @@
+"""What headers and queries ask for, in the terms of the use cases."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+from starlette.requests import ClientDisconnect, Request
+
+from filmroll.errors import IncompleteBody, InvalidRequest, MalformedRequest
+from filmroll.usecases.spool import Spool, too_large
+
+DEFAULT_WAIT_SECONDS = 30.0
+_LONGEST_KEY = 255
+_SHA256 = re.compile(r"\s*sha-256\s*=\s*:([A-Za-z0-9+/=]+):\s*")
+_DRAINED_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """How long a client wants to wait (RFC 7240); ``applied`` is None if it did not say."""
+
+    wait: float
+    applied: str | None
+
+
+def preference(request: Request) -> Preference:
+    """Read ``Prefer``: ``respond-async`` or ``wait=N``; what is not understood is ignored."""
+    for part in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, value = part.strip().partition("=")
+        if name.lower() == "respond-async":
+            return Preference(0.0, "respond-async")
+        if name.lower() == "wait" and value.strip('"').isdigit():
+            wait = min(float(value.strip('"')), DEFAULT_WAIT_SECONDS)
+            return Preference(wait, f"wait={int(wait)}")
+    return Preference(DEFAULT_WAIT_SECONDS, None)
+
+
+def expected_digest(headers: Mapping[str, str]) -> bytes | None:
+    """Return the sha-256 that Repr-Digest or Content-Digest announces; None if neither does."""
+    for name in ("repr-digest", "content-digest"):
+        for item in headers.get(name, "").split(","):
+            match = _SHA256.fullmatch(item)
+            if match:
+                return _decoded(match[1], name)
+            if item.strip().lower().startswith("sha-256"):
+                raise MalformedRequest(f"Write {name} as sha-256=:<base64>:", pointer=f"/{name}")
+    return None
+
+
+def _decoded(text: str, name: str) -> bytes:
+    try:
+        digest = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        digest = b""
+    if len(digest) != 32:  # noqa: PLR2004 -- a sha-256 has 32 bytes
+        raise MalformedRequest(f"{name} holds no sha-256.", pointer=f"/{name}")
+    return digest
+
+
+def idempotency_key(request: Request) -> str | None:
+    """Return the Idempotency-Key, quoted or not, or None."""
+    key = request.headers.get("idempotency-key")
+    if key is None:
+        return None
+    key = key.strip().removeprefix('"').removesuffix('"')
+    if not key or len(key) > _LONGEST_KEY:
+        raise MalformedRequest(
+            f"An Idempotency-Key has 1 to {_LONGEST_KEY} characters.", limit=_LONGEST_KEY
+        )
+    return key
+
+
+def if_match(request: Request) -> int | None:
+    """Return the version that ``If-Match`` demands; None for any."""
+    text = request.headers.get("if-match", "*").strip()
+    if text == "*":
+        return None
+    match = re.fullmatch(r'"(\d{1,18})"', text)
+    if match is None:
+        raise MalformedRequest("If-Match takes the ETag of the image: a number in quotes, or *.")
+    return int(match[1])
+
+
+def query(request: Request, known: Iterable[str]) -> dict[str, list[str]]:
+    """Return the query's fields; raise InvalidRequest for one that is not known."""
+    fields: dict[str, list[str]] = {}
+    raw = request.scope.get("query_string", b"")
+    if not raw:
+        return fields
+    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
+        require_known(name, known)
+        fields.setdefault(name, []).append(value)
+    return fields
+
+
+def require_known(name: str, known: Iterable[str]) -> None:
+    """Raise InvalidRequest for a field that is not among the known."""
+    if name not in known:
+        raise InvalidRequest(
+            f"There is no field {name[:40]!r} here; there are {', '.join(known)}.",
+            pointer=f"/{name[:40]}",
+        )
+
+
+def one(fields: Mapping[str, Sequence[str]], name: str) -> str | None:
+    """Return a field that may be given once."""
+    values = fields.get(name, ())
+    if len(values) > 1:
+        raise InvalidRequest(f"{name} is given more than once.", pointer=f"/{name}")
+    return values[0] if values else None
+
+
+def announced_bytes(request: Request, limit: int) -> None:
+    """Raise TooLarge if Content-Length is over the limit: no byte has to be read for that."""
+    length = request.headers.get("content-length", "0")
+    if length.isdigit() and int(length) > limit:
+        raise too_large(limit, int(length))
+
+
+async def spool_body(request: Request, spool: Spool) -> None:
+    """Read the whole body into a spool and seal it."""
+    try:
+        async for chunk in request.stream():
+            if chunk:
+                await spool.write(chunk)
+    except ClientDisconnect:
+        raise IncompleteBody("The connection ended before the body did.") from None
+    await spool.seal()
+
+
+async def drain(request: Request) -> None:
+    """Read a little more of a refused body, so that a client still writing hears the answer."""
+    left = _DRAINED_BYTES
+    try:
+        async for chunk in request.stream():
+            left -= len(chunk)
+            if left < 0:
+                return
+    except (ClientDisconnect, RuntimeError):  # gone, or already read
+        return

@@ -1,0 +1,198 @@
+"""``POST /v1/images``: a raw body, or a form with one or more files."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from filmroll.errors import EmptyBody, FilmrollError, InvalidRequest, UnsupportedMedia
+from filmroll.model import Image, Scope
+from filmroll.usecases.images import Annotations
+from filmroll.usecases.spool import Spool
+from filmroll.usecases.upload import Declaration
+from filmroll.web.access import Gate
+from filmroll.web.form import FilePart, Form, read_form
+from filmroll.web.idempotent import Ids, once
+from filmroll.web.problems import problem_body
+from filmroll.web.requests import (
+    Preference,
+    announced_bytes,
+    drain,
+    expected_digest,
+    one,
+    preference,
+    query,
+    require_known,
+    spool_body,
+)
+from filmroll.web.services import Services
+from filmroll.web.views import image_view, json_response
+
+_FIELDS = ("name", "tag", "variant", "metadata")
+
+
+class UploadRoute:
+    """Takes uploads in."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._services = services
+        self._uploads = services.uploads
+        self._gate = gate
+
+    async def __call__(self, request: Request) -> Response:
+        """Answer the request; a refused one is read on a little, so that its client hears why."""
+        try:
+            return await self._answer(request)
+        except FilmrollError:
+            await drain(request)
+            raise
+
+    async def _answer(self, request: Request) -> Response:
+        key = await self._gate.require(request, Scope.UPLOAD)
+        caller = key.id if key else ""
+        announced_bytes(request, self._services.settings.max_upload_bytes)
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            return await self._form(request, caller)
+        if kind == "application/json":
+            raise UnsupportedMedia("Send the bytes of an image, or a form with `file`; not JSON.")
+        return await self._raw(request, caller)
+
+    async def _raw(self, request: Request, caller: str) -> Response:
+        fields = query(request, _FIELDS)
+        declaration = await self._declare(fields, one(fields, "name"))
+        digest = expected_digest(request.headers)
+        spool = self._services.spool()
+
+        async def work(ids: Ids | None) -> Response:
+            return await self._single(request, spool, declaration, ids)
+
+        try:
+            await spool_body(request, spool)
+            spool.expect(digest)
+            payload = (request.url.query, spool.sha256)
+            return await once(request, self._services.idempotency, caller, payload, work)
+        finally:
+            spool.close()
+
+    async def _form(self, request: Request, caller: str) -> Response:
+        limit = self._services.settings.max_upload_bytes
+        fields = query(request, _FIELDS)
+        form = await read_form(request, self._services.spool, limit)
+
+        async def work(ids: Ids | None) -> Response:
+            if len(form.files) == 1:
+                part = form.files[0]
+                declaration = await self._declare(fields, one(fields, "name") or part.name)
+                return await self._single(request, part.spool, declaration, ids)
+            return await self._several(request, form.files, fields, ids)
+
+        try:
+            _merge(fields, form)
+            digests = [part.spool.sha256 for part in form.files]
+            payload = (json.dumps(fields, sort_keys=True), *digests)
+            return await once(request, self._services.idempotency, caller, payload, work)
+        finally:
+            form.close()
+
+    async def _declare(self, fields: Mapping[str, Sequence[str]], name: str | None) -> Declaration:
+        annotations = Annotations(
+            name=name,
+            tags=tuple(dict.fromkeys(fields.get("tag", ()))),
+            metadata=_metadata(one(fields, "metadata")),
+        )
+        variants = [_instructions(text) for text in fields.get("variant", ())]
+        return await self._uploads.declare(annotations, variants)
+
+    async def _single(
+        self, request: Request, spool: Spool, declaration: Declaration, ids: Ids | None
+    ) -> Response:
+        wish = preference(request)
+        image, pending = await self._take_in(spool, declaration, wish, ids(0) if ids else None)
+        headers = _applied(wish)
+        headers["Location"] = f"/v1/jobs/{image.id}" if pending else f"/v1/images/{image.id}"
+        headers["ETag"] = f'"{image.version}"'
+        view = await self._view(request, image)
+        return json_response(view, 202 if pending else 201, headers)
+
+    async def _several(
+        self,
+        request: Request,
+        parts: Sequence[FilePart],
+        fields: Mapping[str, Sequence[str]],
+        ids: Ids | None,
+    ) -> Response:
+        wish = preference(request)
+
+        async def take(position: int, part: FilePart) -> tuple[dict[str, Any], int]:
+            item: dict[str, Any] = {"ref": part.name}
+            try:
+                declaration = await self._declare(fields, part.name)
+                image_id = ids(position) if ids else None
+                image, pending = await self._take_in(part.spool, declaration, wish, image_id)
+            except FilmrollError as error:
+                return {**item, "problem": problem_body(error)}, 207
+            item["image"] = await self._view(request, image)
+            if pending:
+                item["job"] = image.id
+            return item, 202 if pending else 201
+
+        taken = await asyncio.gather(*(take(at, part) for at, part in enumerate(parts)))
+        statuses = {status for _, status in taken}
+        status = statuses.pop() if len(statuses) == 1 else 207
+        return json_response({"items": [item for item, _ in taken]}, status, _applied(wish))
+
+    async def _take_in(
+        self, spool: Spool, declaration: Declaration, wish: Preference, image_id: str | None
+    ) -> tuple[Image, bool]:
+        """Store one body; return its image, and whether variants are still to come."""
+        image = await self._uploads.store(spool, declaration, image_id)
+        self._services.metrics.uploaded_bytes.inc(image.bytes)
+        if wish.wait > 0:
+            finished = await self._uploads.finish(image, wish.wait)
+            if finished is not None:
+                return finished, False
+        else:
+            self._uploads.finish_later(image)
+        return image, bool(image.declared)
+
+    async def _view(self, request: Request, image: Image) -> dict[str, Any]:
+        variants = await self._services.images.variants(image.id) if image.declared else ()
+        return image_view(image, variants, await self._gate.links(request))
+
+
+def _merge(fields: dict[str, list[str]], form: Form) -> None:
+    if not form.files:
+        raise EmptyBody("The form holds no file. Send each image under the name `file`.")
+    for name, values in form.fields.items():
+        require_known(name, ("file", *_FIELDS))
+        fields.setdefault(name, []).extend(values)
+
+
+def _metadata(text: str | None) -> Mapping[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InvalidRequest("metadata is a JSON object.", pointer="/metadata")
+    return value
+
+
+def _instructions(text: str) -> Any:
+    """Return the JSON spelling as a list, the path spelling as it is."""
+    if not text.lstrip().startswith("["):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise InvalidRequest("This variant is no JSON.", pointer="/variants") from None
+
+
+def _applied(wish: Preference) -> dict[str, str]:
+    return {"Preference-Applied": wish.applied} if wish.applied else {}
