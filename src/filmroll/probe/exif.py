@@ -17,7 +17,6 @@ def orientation_in(exif: bytes) -> int:
 
     A picture with broken EXIF data is a good picture: it counts as upright.
     """
-    exif = exif.removeprefix(b"Exif\0\0")
     try:
         return orientation_of(next(directories(Source(BytesIO(exif), len(exif)))))
     except (CorruptImage, StopIteration):

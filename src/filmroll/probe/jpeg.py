@@ -23,12 +23,11 @@ _END = b"\xff\xd9"
 def read(source: Source, limits: Limits) -> Header:
     """Read a JPEG."""
     size: tuple[int, int] | None = None
-    orientation = 1
-    scan = 0
+    orientation = scan = 0
     for marker, at, length in _segments(source):
         if marker in _FRAMES:
             size = _size(source, at, length)
-        elif marker == _APP1 and source.read(at, min(length, len(_EXIF))) == _EXIF:
+        elif marker == _APP1 and not orientation and _is_exif(source, at, length):
             orientation = orientation_in(source.read(at + len(_EXIF), length - len(_EXIF)))
         elif marker in _OTHER_FRAMES:
             raise UnsupportedMedia("This JPEG is lossless or hierarchical; send a common one.")
@@ -56,6 +55,11 @@ def _segments(source: Source) -> Iterator[tuple[int, int, int]]:
         length = max((high << 8 | low) - 2, 0)  # the two bytes of the length count themselves
         yield marker, at + 4, length
         at += 4 + length
+
+
+def _is_exif(source: Source, at: int, length: int) -> bool:
+    """Whether this APP1 segment holds EXIF data; the first that does counts."""
+    return source.read(at, min(length, len(_EXIF))) == _EXIF
 
 
 def _size(source: Source, at: int, length: int) -> tuple[int, int]:

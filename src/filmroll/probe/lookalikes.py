@@ -25,7 +25,8 @@ _LOOKS = tuple(
         (rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ", "JPEG 2000"),
         (rb"PK\x03\x04", "a ZIP archive"),
         (rb"\x1f\x8b", "a gzip archive"),
-        (rb"[\t\n\f\r -~\x80-\xff]+\Z", "text"),
+        # UTF-8; the last character may be cut.
+        (rb"([\t\n\f\r -~]|[\xc2-\xf4][\x80-\xbf]{1,3})+.{0,3}\Z", "text"),
     )
 )
 

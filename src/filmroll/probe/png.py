@@ -14,6 +14,7 @@ from filmroll.probe.source import Source
 _SIGNATURE = 8  # bytes
 _HEADER = 13  # bytes of IHDR
 _DEPTHS = {0: {1, 2, 4, 8, 16}, 2: {8, 16}, 3: {1, 2, 4, 8}, 4: {8, 16}, 6: {8, 16}}  # by colour
+_METHODS = [0, 0, 0], [0, 0, 1]  # compression, filter, interlaced or not
 _LARGEST = 2**31 - 1  # of any number in a PNG
 _NAME = re.compile(rb"[A-Za-z]{4}")
 _MOST_EXIF = 64 * 1024  # bytes; cameras write less
@@ -27,7 +28,7 @@ def read(source: Source, limits: Limits) -> Header:
     for name, at, length in _chunks(source):
         if name == b"IDAT":
             data += length
-        elif name == b"eXIf":
+        elif name == b"eXIf" and not data:  # later ones are not seen by libvips
             orientation = orientation_in(source.read(at, min(length, _MOST_EXIF)))
     if not data:
         raise CorruptImage("The PNG has no picture data.")
@@ -40,12 +41,8 @@ def _size(source: Source) -> tuple[int, int]:
     length, name, width, height, depth, color, *methods, crc = struct.unpack(">I4sIIBBBBBI", chunk)
     if (length, name) != (_HEADER, b"IHDR") or crc != zlib.crc32(chunk[4:-4]):
         raise CorruptImage("The PNG's header is damaged.")
-    sizes_right = 0 < width <= _LARGEST and 0 < height <= _LARGEST
-    if (
-        not sizes_right
-        or depth not in _DEPTHS.get(color, ())
-        or methods not in ([0, 0, 0], [0, 0, 1])
-    ):
+    sized = 0 < width <= _LARGEST and 0 < height <= _LARGEST
+    if not sized or depth not in _DEPTHS.get(color, ()) or methods not in _METHODS:
         raise CorruptImage(
             f"The PNG's header makes no sense: {width} × {height} pixels, depth {depth}, "
             f"colour type {color}."

@@ -15,10 +15,10 @@ _BLOCK = 4096  # bytes; larger ones by pages, so that a walk skips what lies bet
 _TAIL = 16 * 1024 * 1024  # bytes; how far from the end a search goes at most
 _STRIDE = 64 * 1024  # bytes; one step of that search
 
-# Each read costs its bytes and a little for itself. A GIF of 250 MB stays below this; a file made
-# of a million empty parts is given up after about half a second.
+# Each read costs its bytes and a little for itself. A GIF of 100 MB, the most laborious of honest
+# files, stays below this; one made of a million empty parts is given up after about half a second.
 _BUDGET = 16 * 1024 * 1024
-_PRICE = 16
+_PRICE = 32
 
 
 class Source:

@@ -11,6 +11,7 @@ from filmroll.probe.source import Source
 _ANIMATED = 0x02  # flag in VP8X
 _START = b"\x9d\x01\x2a"  # of a VP8 key frame, behind its tag of three bytes
 _LOSSLESS = 0x2F  # what VP8L data begin with
+_PREFIX = b"Exif\0\0"  # some writers leave JPEG's there
 _MOST_EXIF = 64 * 1024  # bytes; cameras write less
 
 
@@ -29,7 +30,8 @@ def read(source: Source, limits: Limits) -> Header:
             if frames > limits.max_frames:
                 break
         elif name == b"EXIF":
-            orientation = orientation_in(source.read(at, min(length, _MOST_EXIF)))
+            exif = source.read(at, min(length, _MOST_EXIF))
+            orientation = orientation_in(exif.removeprefix(_PREFIX))
     if size is None or not (frames if animated else pictures):
         raise CorruptImage("The WebP has no picture data.")
     width, height = turned(orientation, *size)
@@ -60,7 +62,10 @@ def _extended(source: Source, at: int) -> tuple[bool, tuple[int, int]]:
 def _lossy(source: Source, at: int) -> tuple[int, int]:
     if source.read(at + 3, 3) != _START:
         raise CorruptImage("The WebP's picture does not begin with a key frame.")
-    return _positive(source.little(at + 6, 2) & 0x3FFF, source.little(at + 8, 2) & 0x3FFF)
+    width, height = source.little(at + 6, 2) & 0x3FFF, source.little(at + 8, 2) & 0x3FFF
+    if not width or not height:
+        raise CorruptImage(f"The WebP states a size of {width} × {height} pixels.")
+    return width, height
 
 
 def _lossless(source: Source, at: int) -> tuple[int, int]:
@@ -68,9 +73,3 @@ def _lossless(source: Source, at: int) -> tuple[int, int]:
         raise CorruptImage("The WebP's picture does not begin as lossless data do.")
     bits = source.little(at + 1, 4)
     return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
-
-
-def _positive(width: int, height: int) -> tuple[int, int]:
-    if not width or not height:
-        raise CorruptImage(f"The WebP states a size of {width} × {height} pixels.")
-    return width, height
