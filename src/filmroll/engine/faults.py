@@ -1,0 +1,17 @@
+"""The limits of a child, in the words of a problem; parent and child say the same."""
+
+from filmroll.errors import ProcessingLimit
+
+
+def too_much_memory() -> ProcessingLimit:
+    """Return the problem of a picture that does not fit into a child's memory."""
+    return ProcessingLimit(
+        "The picture needs more memory than one picture may have. Ask for a smaller one."
+    )
+
+
+def too_slow(seconds: float) -> ProcessingLimit:
+    """Return the problem of a job that took too long."""
+    return ProcessingLimit(
+        f"Processing took longer than {seconds:g} seconds. Ask for less at once.", limit=seconds
+    )

@@ -1,0 +1,169 @@
+"""Opening a source: which loaders may run, what its header says, and the one decode.
+
+A TIFF may hold many pages and an AVIF many images; neither is an animation. Variants are made of
+page 1 and of the primary image; ``Header.frames`` says how many there are.
+"""
+
+import mmap
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pyvips
+
+from filmroll.engine import plain
+from filmroll.engine.canvas import Canvas
+from filmroll.engine.color import to_srgb
+from filmroll.engine.faults import too_much_memory
+from filmroll.errors import CorruptImage, FilmrollError, UnsupportedMedia
+from filmroll.geometry import Size
+from filmroll.limits import Limits
+from filmroll.model import Header
+
+ANIMATED = frozenset({"gif", "webp"})
+
+_LOADERS: Mapping[str, str] = {
+    "jpegload_source": "jpeg",
+    "pngload_source": "png",
+    "webpload_source": "webp",
+    "gifload_source": "gif",
+    "heifload_source": "avif",
+    "tiffload_source": "tiff",
+}
+_CLASSES = ("Jpeg", "Png", "Webp", "Nsgif", "Heif", "Tiff")
+_SHRINKS = (8, 4, 2)
+_LEFT_FOR_LANCZOS = 1.5  # below, the decoder's own averaging would show; 47 dB at this factor
+_TURNED = 5  # EXIF orientations from here on swap width and height
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """An opened original, of which only the header was read."""
+
+    data: mmap.mmap | bytes
+    header: Header
+    stored: Size  # before the EXIF orientation
+    orientation: int
+    primary: int  # the image that an AVIF means to be shown
+
+    @property
+    def size(self) -> Size:
+        """Width and height as a viewer sees them."""
+        return Size(self.header.width, self.header.height)
+
+
+def restrict() -> None:
+    """Leave only the loaders of the formats we take; keep nothing between pictures.
+
+    libvips chooses its loader by the bytes, so no check of names or types does this job.
+    """
+    pyvips.cache_set_max(0)
+    pyvips.operation_block_set("VipsForeignLoad", True)  # noqa: FBT003 -- libvips' signature
+    for name in _CLASSES:
+        pyvips.operation_block_set(f"VipsForeignLoad{name}", False)  # noqa: FBT003 -- as above
+
+
+def open_source(data: mmap.mmap | bytes, limits: Limits) -> Source:
+    """Read the header and hold it against the limits; no pixel is decoded.
+
+    Raises UnsupportedMedia, CorruptImage, TooManyPixels or TooManyFrames.
+    """
+    try:
+        image = _opened(data, access="sequential")
+    except pyvips.Error as error:
+        raise _refusal(data, error) from error
+    kind = _LOADERS[image.get("vips-loader")]
+    if kind == "avif" and image.get("heif-compression") != "av1":
+        raise _heic()
+    orientation = image.get("orientation") if image.get_typeof("orientation") else 1
+    stored = Size(image.width, image.height)
+    width, height = stored.width, stored.height
+    if orientation >= _TURNED:
+        width, height = height, width
+    frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
+    header = Header(format=kind, width=width, height=height, frames=frames)
+    limits.admit(header if kind in ANIMATED else replace(header, frames=1))
+    primary = image.get("heif-primary") if kind == "avif" else 0
+    return Source(data, header, stored, orientation, primary)
+
+
+def shrink_for(source: Source, reduction: float) -> int:
+    """Return by how much the decoder itself should shrink when ``reduction`` is asked for."""
+    if source.header.format not in {"jpeg", "webp"}:
+        return 1
+    return next((n for n in _SHRINKS if reduction / n >= _LEFT_FOR_LANCZOS and _fits(source, n)), 1)
+
+
+def decode(source: Source, shrink: int, *, animated: bool) -> Canvas:
+    """Decode into memory: upright, 8-bit sRGB, all frames or the first.
+
+    In memory, because several variants read it, and because a damaged source then shows here
+    and not in the middle of a variant. Raises CorruptImage, UnsupportedMedia, ProcessingLimit.
+    """
+    try:
+        image = to_srgb(_load(source, shrink, animated=animated)).copy_memory()
+        frames = tuple(_upright(frame, source) for frame in _frames(image))
+    except pyvips.Error as error:
+        if plain.memory_ran_out(error):
+            raise too_much_memory() from error
+        raise CorruptImage(f"The image is damaged: {plain.words(error)}.") from error
+    canvas = Canvas.of(frames)
+    width, height = canvas.size.width, canvas.size.height
+    grain = (source.size.width / width, source.size.height / height)
+    if source.header.format == "jpeg":  # cuts off what is left at the edges, stretches nothing
+        grain = (float(shrink), float(shrink))
+    box = replace(canvas.box, width=source.size.width, height=source.size.height)
+    return replace(canvas, box=box, grain=grain)
+
+
+def _load(source: Source, shrink: int, *, animated: bool) -> pyvips.Image:
+    options: dict[str, object] = {"access": "sequential", "fail_on": "truncated"}
+    if shrink > 1 and source.header.format == "jpeg":
+        options["shrink"] = shrink
+    elif shrink > 1:
+        options["scale"] = 1 / shrink
+    if animated:
+        options["n"] = -1
+    elif source.primary:
+        options["page"] = source.primary
+    return _opened(source.data, **options)
+
+
+def _opened(data: mmap.mmap | bytes, **options: object) -> pyvips.Image:
+    return pyvips.Image.new_from_source(pyvips.Source.new_from_memory(data), "", **options)
+
+
+def _frames(image: pyvips.Image) -> list[pyvips.Image]:
+    """Cut the strip that libvips makes of an animation into its frames."""
+    height = image.get_page_height()
+    if height == image.height:
+        return [image]
+    strip = image.copy()
+    strip.remove("page-height")
+    return [strip.crop(0, y, strip.width, height) for y in range(0, strip.height, height)]
+
+
+def _upright(frame: pyvips.Image, source: Source) -> pyvips.Image:
+    return frame if source.orientation == 1 else frame.autorot().copy_memory()
+
+
+def _fits(source: Source, shrink: int) -> bool:
+    """Whether a turned picture stays where it is: the rest cut off at an edge must be none."""
+    if source.orientation == 1 or source.header.format != "jpeg":
+        return True
+    return source.stored.width % shrink == 0 and source.stored.height % shrink == 0
+
+
+def _refusal(data: mmap.mmap | bytes, error: pyvips.Error) -> FilmrollError:
+    if data[4:8] == b"ftyp" and data[8:12] not in {b"avif", b"avis"}:
+        return _heic()
+    if "not in a known format" in str(error.detail):
+        return UnsupportedMedia("The bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF.")
+    if plain.memory_ran_out(error):
+        return too_much_memory()
+    return CorruptImage(f"The image is damaged: {plain.words(error)}.")
+
+
+def _heic() -> UnsupportedMedia:
+    return UnsupportedMedia(
+        "This is HEIC or another relative of AVIF whose codec is not AV1. Send AVIF or JPEG."
+    )

@@ -1,0 +1,146 @@
+"""The way of a picture: header, limits, one decode, then every variant's steps in their order."""
+
+import mmap
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import assert_never
+
+import pyvips
+
+from filmroll.engine import loaders, plain
+from filmroll.engine.canvas import Canvas
+from filmroll.engine.loaders import Source
+from filmroll.engine.steps import attention
+from filmroll.engine.steps.crop import crop
+from filmroll.engine.steps.flip import flip
+from filmroll.engine.steps.output import output
+from filmroll.engine.steps.resize import resize
+from filmroll.engine.steps.rotate import rotate
+from filmroll.engine.steps.watermark import Overlays, watermark
+from filmroll.errors import FilmrollError, UnknownWatermark
+from filmroll.geometry import Size, crop_box, scaling, size_after
+from filmroll.instructions import (
+    Crop,
+    Flip,
+    Instructions,
+    Operation,
+    Output,
+    Resize,
+    Rotate,
+    Watermark,
+)
+from filmroll.limits import Limits
+from filmroll.model import Problem
+from filmroll.ports import Picture
+
+Data = mmap.mmap | bytes
+
+
+def make(
+    data: Data, wanted: Sequence[Instructions], overlays: Mapping[str, Data], limits: Limits
+) -> list[Picture | Problem]:
+    """Return one result for each of ``wanted``, all from one decode.
+
+    A fault of one variant is a Problem in its place; one of the source raises CorruptImage,
+    UnsupportedMedia, TooManyPixels, TooManyFrames or ProcessingLimit.
+    """
+    source = loaders.open_source(data, limits)
+    faults = [_fault(instructions, source) for instructions in wanted]
+    sound = [item for item, fault in zip(wanted, faults, strict=True) if fault is None]
+    if not sound:
+        return [fault for fault in faults if fault is not None]
+    least = min(_reduction(instructions, source.size) for instructions in sound)
+    animated = any(_animated(instructions, source) for instructions in sound)
+    canvas = loaders.decode(source, loaders.shrink_for(source, least), animated=animated)
+    opened = _overlays(overlays, limits)
+    return [
+        fault or _variant(canvas, instructions, source, opened)
+        for instructions, fault in zip(wanted, faults, strict=True)
+    ]
+
+
+def _variant(
+    canvas: Canvas, instructions: Instructions, source: Source, overlays: Overlays
+) -> Picture | Problem:
+    if not _animated(instructions, source):
+        canvas = canvas.first()
+    try:
+        for operation in instructions.steps:
+            canvas = _step(canvas, operation, overlays)
+        return output(canvas, instructions.output, _format(instructions, source))
+    except FilmrollError as error:
+        return Problem.of(error)
+    except pyvips.Error as error:
+        return Problem.of(plain.fault_of_variant(error))
+
+
+def _step(canvas: Canvas, operation: Operation, overlays: Overlays) -> Canvas:
+    match operation:
+        case Crop():
+            return crop(canvas, operation)
+        case Resize():
+            return resize(canvas, operation)
+        case Watermark():
+            return watermark(canvas, operation, overlays)
+        case Rotate():
+            return rotate(canvas, operation)
+        case Flip():
+            return flip(canvas, operation)
+        case Output():
+            raise AssertionError("output is no step between others")
+        case _:
+            assert_never(operation)
+
+
+def _fault(instructions: Instructions, source: Source) -> Problem | None:
+    """Return what geometry has against the instructions, before anything is decoded."""
+    try:
+        size_after(instructions, source.size)
+    except FilmrollError as error:
+        return Problem.of(error)
+    return None
+
+
+def _reduction(instructions: Instructions, size: Size) -> float:
+    """Return how many pixels of the source the first resize puts into one, crops considered.
+
+    1 where something comes before it that needs the pixels themselves.
+    """
+    for operation in instructions.steps:
+        match operation:
+            case Crop(gravity=gravity) if gravity not in attention.WAYS:
+                box = crop_box(operation, size)
+                size = Size(box.width, box.height)
+            case Resize():
+                scaled = scaling(operation, size).scaled
+                return min(size.width / scaled.width, size.height / scaled.height)
+            case _:
+                break
+    return 1.0
+
+
+def _format(instructions: Instructions, source: Source) -> str:
+    asked = instructions.output.format
+    return source.header.format if asked == "same" else asked
+
+
+def _animated(instructions: Instructions, source: Source) -> bool:
+    """Whether an animation stays one: the output can hold it. Else its first frame is meant."""
+    moving = source.header.format in loaders.ANIMATED and source.header.frames > 1
+    return moving and _format(instructions, source) in loaders.ANIMATED
+
+
+def _overlays(files: Mapping[str, Data], limits: Limits) -> Overlays:
+    """Return a function that decodes a watermark image when, and only if, it is needed."""
+
+    @cache
+    def overlay(image: str) -> Canvas:
+        if image not in files:
+            raise UnknownWatermark(f"The watermark image {image} does not exist.")
+        try:
+            return loaders.decode(loaders.open_source(files[image], limits), 1, animated=False)
+        except FilmrollError as error:
+            detail = f"The watermark image {image} cannot be used: {error.detail}"
+            raise type(error)(detail, **error.figures) from error
+
+    return overlay

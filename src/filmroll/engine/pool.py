@@ -1,0 +1,109 @@
+"""The engine as the rest of Filmroll sees it: a bounded line before a few children."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, BinaryIO
+
+from filmroll.engine.process import Bounds
+from filmroll.engine.supervisor import Supervisor
+from filmroll.engine.wire import MAX_FILES
+from filmroll.errors import InternalError, InvalidInstructions, Overloaded
+from filmroll.instructions import Instructions
+from filmroll.model import Problem
+from filmroll.ports import Picture
+
+_LINE_PER_CHILD = 4
+
+
+class EnginePool:
+    """``ports.Engine`` over ``size`` child processes (one per processor if not given).
+
+    ``line`` is how many jobs may wait for a child; one more is refused at once.
+    """
+
+    def __init__(
+        self, size: int | None = None, line: int | None = None, bounds: Bounds | None = None
+    ) -> None:
+        size = size or os.cpu_count() or 1
+        self._line = _LINE_PER_CHILD * size if line is None else line
+        self._waiting = 0
+        bounds = bounds or Bounds()
+        self._supervisors = [Supervisor(bounds) for _ in range(size)]
+        self._free: asyncio.LifoQueue[Supervisor] = asyncio.LifoQueue()
+        for supervisor in self._supervisors:
+            self._free.put_nowait(supervisor)
+
+    async def start(self) -> None:
+        """Start all children now; without it each starts with its first job."""
+        await asyncio.gather(*(supervisor.start() for supervisor in self._supervisors))
+
+    async def make(
+        self,
+        source: BinaryIO,
+        wanted: Sequence[Instructions],
+        overlays: Mapping[str, BinaryIO],
+    ) -> Sequence[Picture | Problem]:
+        """Decode ``source`` once and return one result for each of ``wanted``, in order.
+
+        The promise, and what it raises, stand in ``ports.Engine``.
+        """
+        descriptors = [file.fileno() for file in (source, *overlays.values())]
+        if len(descriptors) > MAX_FILES:
+            raise InvalidInstructions(
+                f"At most {MAX_FILES - 1} different watermark images at once.",
+                pointer="",
+                limit=MAX_FILES - 1,
+                actual=len(overlays),
+            )
+        request = {"wanted": [item.canonical() for item in wanted], "overlays": list(overlays)}
+        async with self._child() as child:
+            message, blobs = await child.run(request, descriptors)
+        if "problem" in message:
+            raise Problem(**message["problem"]).error()
+        return _results(message["results"], blobs)
+
+    async def check(self) -> Mapping[str, str]:
+        """Pass a small image through a child; return the formats in and out, and versions."""
+        async with self._child() as child:
+            message, _blobs = await child.run({"check": True}, [])
+        return message["check"]  # type: ignore[no-any-return]  # JSON of our own child
+
+    def pids(self) -> list[int]:
+        """Return the process ids of the living children."""
+        return [child.pid for child in self._supervisors if child.pid is not None]
+
+    async def close(self) -> None:
+        """End all children and leave no zombie."""
+        await asyncio.gather(*(supervisor.close() for supervisor in self._supervisors))
+
+    @asynccontextmanager
+    async def _child(self) -> AsyncIterator[Supervisor]:
+        if self._free.empty() and self._waiting >= self._line:
+            raise Overloaded(
+                f"{self._waiting} jobs are waiting for the engine already. Retry in a second.",
+                retry_after=1,
+                limit=self._line,
+            )
+        self._waiting += 1
+        try:
+            supervisor = await self._free.get()
+        finally:
+            self._waiting -= 1
+        try:
+            yield supervisor
+        finally:
+            self._free.put_nowait(supervisor)
+
+
+def _results(entries: list[dict[str, Any]], blobs: list[bytes]) -> list[Picture | Problem]:
+    """Pair what the child says of each variant with its bytes."""
+    data = iter(blobs)
+    try:
+        return [
+            Problem(**entry["problem"]) if "problem" in entry else Picture(data=next(data), **entry)
+            for entry in entries
+        ]
+    except (TypeError, StopIteration) as error:
+        raise InternalError("The engine gave an answer that makes no sense.") from error

@@ -1,0 +1,146 @@
+"""One child process, seen by its parent."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from filmroll.engine import wire
+from filmroll.engine.faults import too_much_memory, too_slow
+from filmroll.errors import EngineCrashed, FilmrollError
+from filmroll.limits import Limits
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_LAST_WORDS = 4096  # bytes of standard error that are worth a log line
+_MEMORY_WORDS = ("failed to allocate", "out of memory", "Cannot allocate memory", "MemoryError")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Bounds:
+    """What one child may use."""
+
+    limits: Limits = field(default_factory=Limits)
+    seconds: float = 30.0  # wall time and CPU time of one job
+    memory: int = 2 << 30  # bytes of address space
+    jobs: int = 2_000  # then a fresh process takes over: leaks of C libraries end with it
+    resident: int = 512 << 20  # bytes kept after a job; a child that holds more is replaced
+
+
+class ChildProcess:
+    """A child and the socket to it. Start it from the thread of the event loop."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._process, self._socket = _spawn(bounds)
+        self._end: asyncio.Task[int] | None = None
+        self.jobs = 0
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    @property
+    def worn(self) -> bool:
+        """Whether it has done enough, or holds too much memory."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        return self.jobs >= self._bounds.jobs or pages * _PAGE > self._bounds.resident
+
+    async def ready(self) -> None:
+        """Wait until it takes requests. Raises Hangup if it never will."""
+        await wire.answer(self._socket, self._bounds.memory)
+
+    async def ask(
+        self, request: dict[str, Any], descriptors: Sequence[int]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Have it do a job. Raises Hangup if it dies of it."""
+        self.jobs += 1
+        await wire.ask(self._socket, request, descriptors)
+        return await wire.answer(self._socket, self._bounds.memory)
+
+    def kill(self) -> "asyncio.Task[int]":
+        """End it, whatever it does; the task reaps it and returns its exit code."""
+        if self._end is None:
+            self._process.kill()
+            self._close()
+            self._end = asyncio.create_task(asyncio.to_thread(self._process.wait))
+        return self._end
+
+    async def autopsy(self) -> FilmrollError:
+        """Return what it died of. The last words are the error's cause, not its public text."""
+        self._socket.close()  # a child that talks nonsense ends by this, or by the kill below
+        code = await asyncio.to_thread(self._wait_briefly)
+        said = self._last_words()
+        self._close()
+        error = _cause_of_death(code, said, self._bounds)
+        error.__cause__ = RuntimeError(f"exit code {code}: {said}")
+        return error
+
+    def _wait_briefly(self) -> int:
+        with suppress(subprocess.TimeoutExpired):
+            return self._process.wait(timeout=1)
+        self._process.kill()
+        return self._process.wait()
+
+    def _last_words(self) -> str:
+        stderr = self._process.stderr
+        assert stderr is not None
+        os.set_blocking(stderr.fileno(), False)
+        return (stderr.read(_LAST_WORDS) or b"").decode(errors="replace").strip()
+
+    def _close(self) -> None:
+        self._socket.close()
+        assert self._process.stderr is not None
+        self._process.stderr.close()
+
+
+def _spawn(bounds: Bounds) -> tuple[subprocess.Popen[bytes], socket.socket]:
+    settings = {
+        "limits": asdict(bounds.limits),
+        "memory": bounds.memory,
+        "seconds": bounds.seconds,
+    }
+    ours, theirs = socket.socketpair()
+    ours.setblocking(False)  # noqa: FBT003 -- the library's signature
+    with theirs:
+        process = subprocess.Popen(  # noqa: S603 -- our own interpreter and module
+            [sys.executable, "-I", "-m", "filmroll.engine.child", json.dumps(settings)],
+            stdin=theirs.fileno(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=_environment(),
+            cwd="/",
+            close_fds=True,
+            bufsize=0,
+        )
+    return process, ours
+
+
+def _environment() -> dict[str, str]:
+    """Return all that a child knows of the machine: nothing of the service's own settings."""
+    return {
+        "LC_ALL": "C.UTF-8",
+        "VIPS_CONCURRENCY": "1",  # parallelism comes from several children
+        "VIPS_BLOCK_UNTRUSTED": "1",
+        "VIPS_WARNING": "0",
+        "FONTCONFIG_FILE": str(files("filmroll.engine") / "fonts" / "fonts.conf"),
+        "MALLOC_ARENA_MAX": "2",  # libvips' threads are short-lived; arenas for each only grow
+    }
+
+
+def _cause_of_death(code: int, said: str, bounds: Bounds) -> FilmrollError:
+    if code == -signal.SIGXCPU:
+        return too_slow(bounds.seconds)
+    if any(words in said for words in _MEMORY_WORDS):
+        return too_much_memory()
+    how = f"by signal {-code}" if code < 0 else f"with code {code}"
+    return EngineCrashed(f"The decoder ended {how} on this image.")

@@ -1,0 +1,83 @@
+"""A place for one child: starts it when there is work, and puts a fresh one where it failed."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from typing import Any
+
+from filmroll.engine.faults import too_slow
+from filmroll.engine.process import Bounds, ChildProcess
+from filmroll.engine.wire import Hangup
+from filmroll.errors import InternalError
+
+_START = 30.0  # seconds that a loaded machine may need to start Python
+
+
+class Supervisor:
+    """Keeps a child for one job at a time; a job's end, good or bad, leaves the place usable."""
+
+    def __init__(self, bounds: Bounds) -> None:
+        self._bounds = bounds
+        self._child: ChildProcess | None = None
+        self._ends: set[asyncio.Task[int]] = set()
+
+    @property
+    def pid(self) -> int | None:
+        """Process id of the living child."""
+        return self._child.pid if self._child else None
+
+    async def start(self) -> ChildProcess:
+        """Return a child that is ready. Raises InternalError if none can be started."""
+        if self._child is not None:
+            return self._child
+        child = self._child = ChildProcess(self._bounds)
+        try:
+            async with asyncio.timeout(_START):
+                await child.ready()
+        except (Hangup, TimeoutError):
+            self._child = None
+            raise InternalError("The engine does not start.") from await child.autopsy()
+        except BaseException:
+            self.retire()
+            raise
+        return child
+
+    async def run(
+        self, request: dict[str, Any], descriptors: Sequence[int]
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Have the child do a job.
+
+        Raises ProcessingLimit if it took too much, EngineCrashed if the child died of it,
+        InternalError if there is none. Whoever is cancelled takes the child along: nobody wants
+        its work any more.
+        """
+        child = await self.start()
+        try:
+            async with asyncio.timeout(self._bounds.seconds):
+                answer = await child.ask(request, descriptors)
+        except TimeoutError:
+            self.retire()
+            raise too_slow(self._bounds.seconds) from None
+        except Hangup:
+            self._child = None
+            raise await child.autopsy()  # noqa: B904 -- brings its cause along
+        except BaseException:
+            self.retire()
+            raise
+        if child.worn:
+            self.retire()
+        return answer
+
+    def retire(self) -> None:
+        """End the child at once; the next job gets a fresh one."""
+        if self._child is not None:
+            end = self._child.kill()
+            self._child = None
+            self._ends.add(end)
+            end.add_done_callback(self._ends.discard)
+
+    async def close(self) -> None:
+        """End the child and wait until nothing is left of it."""
+        self.retire()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*self._ends)
