@@ -15,7 +15,7 @@ _IN_FILE, _IN_BOX = 0, 1  # how iloc counts offsets: in the file, in the box ida
 def read(source: Source, limits: Limits) -> Header:
     """Read an AVIF."""
     top = inside(source, Box(b"", 0, source.size))
-    if b"moov" in top:
+    if source.read(8, 4) == b"avis" or b"moov" in top:
         raise UnsupportedMedia("AVIF sequences cannot be decoded here; send the animation as WebP.")
     meta = inside(source, _need(top, b"meta"), _VERSION)
     primary = _primary(Fields(source, _need(meta, b"pitm")))
