@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from filmroll.limits import Limits
 
 PREFIX = "FILMROLL_"
+CLIENT_VARIABLES = {"FILMROLL_URL", "FILMROLL_KEY"}  # read by `filmroll put` and `filmroll get`
 
 
 class Access(StrEnum):
@@ -164,7 +165,7 @@ class Settings(BaseSettings):
 
 def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:
     """Read the settings; raise SettingsError with every fault at once."""
-    names = {PREFIX + name.upper() for name in Settings.model_fields}
+    names = {PREFIX + name.upper() for name in Settings.model_fields} | CLIENT_VARIABLES
     unknown = [
         f"{name}: there is no such setting (see `filmroll settings`)"
         for name in sorted(environ)

@@ -53,8 +53,9 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
-_UPLOADING = {Role.ALL, Role.UPLOAD}
-_DELIVERING = {Role.ALL, Role.DOWNLOAD}
+UPLOADING = {Role.ALL, Role.UPLOAD}
+DELIVERING = {Role.ALL, Role.DOWNLOAD}
+PROCESSING = {Role.ALL, Role.WORKER}
 
 
 class App:
@@ -64,8 +65,8 @@ class App:
         gate = Gate(services)
         self._metrics = services.metrics
         self._api = _api(services, gate, role)
-        self._upload = UploadRoute(services, gate) if role in _UPLOADING else None
-        self._delivery = DeliveryRoute(services, gate) if role in _DELIVERING else None
+        self._upload = UploadRoute(services, gate) if role in UPLOADING else None
+        self._delivery = DeliveryRoute(services, gate) if role in DELIVERING else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -155,12 +156,12 @@ def _api(services: Services, gate: Gate, role: Role) -> FastAPI:
         exception_handlers=_HANDLERS,
     )
     app.include_router(operations(services))
-    if role in _UPLOADING:
+    if role in UPLOADING:
         app.include_router(management(services, gate))
     if role is Role.WORKER:
         app.include_router(internal(services))
     app.add_route("/", _home)
-    uploads, delivery = role in _UPLOADING, role in _DELIVERING
+    uploads, delivery = role in UPLOADING, role in DELIVERING
     describe = partial(document, app, uploads=uploads, delivery=delivery)
     app.openapi = describe  # type: ignore[method-assign]  # FastAPI's documented way
     return app

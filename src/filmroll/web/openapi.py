@@ -212,7 +212,7 @@ def _picture(summary: str, parameters: list[_Schema]) -> _Schema:
         {"name": name, "in": "query", "required": False, "schema": _TEXT}
         for name in ("dl", "exp", "kid", "sig")
     ]
-    picture = {kind: {} for kind in CONTENT_TYPES.values()}
+    picture: _Schema = {kind: {} for kind in CONTENT_TYPES.values()}
     return {
         "summary": summary,
         "operationId": summary.lower().replace(" ", "_"),

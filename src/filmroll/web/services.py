@@ -1,6 +1,7 @@
 """Everything the routes need, put together by ``wiring``."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from filmroll.ports import BlobStore, Catalog, Engine, Epochs, JobQueue, Processor
 from filmroll.settings import Settings
@@ -40,7 +41,11 @@ class Services:
     liveness: Liveness | None = None
     internal_token: str
 
+    @property
+    def spool_folder(self) -> Path:
+        """Where large bodies lie while they stream in."""
+        return self.settings.data / "spool"
+
     def spool(self) -> Spool:
         """Return an empty spool for one upload."""
-        folder = self.settings.data / "spool"
-        return Spool(folder, self.settings.max_upload_bytes)
+        return Spool(self.spool_folder, self.settings.max_upload_bytes)

@@ -1,0 +1,5 @@
+"""``python -m filmroll`` is ``filmroll``."""
+
+from filmroll.cli import main
+
+main()

@@ -1,0 +1,129 @@
+"""The processing role's loops: jobs from the queue, and the sweeper."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from filmroll.errors import Overloaded
+from filmroll.model import Job, Lane
+from filmroll.ports import Delivery, JobQueue, Processor
+from filmroll.telemetry import Metrics
+from filmroll.usecases.housekeeping import Housekeeping
+
+LEASE_SECONDS = 60.0
+SWEEP_SECONDS = 5.0
+ORPHANS_EVERY = 720  # sweeps: about once an hour
+_WAIT_SECONDS = 5.0
+_RELEASE_SECONDS = 2.0
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """Takes jobs as long as there are free hands; sweeps now and then."""
+
+    def __init__(
+        self,
+        *,
+        queue: JobQueue,
+        processor: Processor,
+        housekeeping: Housekeeping,
+        metrics: Metrics,
+        hands: int,
+    ) -> None:
+        """``hands`` is how many jobs of a lane are in work at once."""
+        self._queue = queue
+        self._processor = processor
+        self._housekeeping = housekeeping
+        self._metrics = metrics
+        self._hands = {lane: asyncio.Semaphore(hands) for lane in Lane}
+        self._loops: list[asyncio.Task[None]] = []
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        """Begin to take jobs and to sweep."""
+        self._loops = [asyncio.create_task(self._consume(lane)) for lane in Lane]
+        self._loops.append(asyncio.create_task(self._sweep()))
+
+    async def drain(self) -> None:
+        """Take nothing new; wait for the jobs in hand."""
+        for loop in self._loops:
+            loop.cancel()
+        await asyncio.gather(*self._loops, return_exceptions=True)
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+
+    async def _consume(self, lane: Lane) -> None:
+        hands = self._hands[lane]
+        while True:
+            await hands.acquire()
+            delivery = await self._next(lane)
+            if delivery is None:
+                hands.release()
+                continue
+            job = asyncio.create_task(self._handle(delivery))
+            self._jobs.add(job)
+            job.add_done_callback(self._jobs.discard)
+            job.add_done_callback(lambda _: hands.release())
+
+    async def _next(self, lane: Lane) -> Delivery | None:
+        try:
+            taken = await self._queue.receive(lane, 1, LEASE_SECONDS, _WAIT_SECONDS)
+        except Exception:
+            log.exception("the queue does not answer", lane=lane)
+            await asyncio.sleep(_RELEASE_SECONDS)
+            return None
+        return taken[0] if taken else None
+
+    async def _handle(self, delivery: Delivery) -> None:
+        heart = asyncio.create_task(self._beat(delivery))
+        try:
+            job = await self._processor.run_job(delivery.job)
+            if job is None or job.state.final:
+                await self._queue.ack([delivery])
+                self._note(delivery, job)
+            else:
+                await self._queue.release(delivery, _RELEASE_SECONDS)
+        except Exception as fault:
+            if not isinstance(fault, Overloaded):
+                log.exception("a job goes back to the queue", job=delivery.job)
+            with suppress(Exception):  # its lease ends anyway
+                await self._queue.release(delivery, _RELEASE_SECONDS)
+        finally:
+            heart.cancel()
+
+    async def _beat(self, delivery: Delivery) -> None:
+        while True:
+            await asyncio.sleep(LEASE_SECONDS / 3)
+            with suppress(Exception):  # the next beat may get through
+                await self._queue.extend(delivery, LEASE_SECONDS)
+
+    def _note(self, delivery: Delivery, job: Job | None) -> None:
+        state = job.state.value if job else "unknown"
+        self._metrics.jobs.labels(state).inc()
+        problem = job.problem.code if job and job.problem else None
+        log.info("job", job=delivery.job, state=state, problem=problem)
+
+    async def _sweep(self) -> None:
+        duties = self._housekeeping
+        sweep = 0
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            await _try(duties.resend_overdue)
+            await _try(duties.purge_deleted)
+            await _try(duties.forget_answers)
+            sweep += 1
+            if sweep % ORPHANS_EVERY == 0:
+                await _try(duties.collect_orphans)
+
+
+async def _try(duty: Callable[[], Awaitable[Any]]) -> None:
+    try:
+        done = await duty()
+    except Exception:
+        log.exception("housekeeping failed; the next sweep tries again", duty=duty.__name__)
+    else:
+        if done:
+            log.info("housekeeping", duty=duty.__name__, done=done)

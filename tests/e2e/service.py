@@ -1,0 +1,113 @@
+"""A real service in a process of its own, on a free port of the loopback address."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+import httpx
+
+START_SECONDS = 30
+STOP_SECONDS = 45
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def clean_environment(**variables: str) -> dict[str, str]:
+    """Return this environment without settings of Filmroll's, plus the given ones."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("FILMROLL_")}
+    return kept | variables
+
+
+def filmroll(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command of the command line to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "filmroll", *arguments],
+        env=clean_environment(COLUMNS="200", **variables),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+class Service:
+    """``filmroll <role>`` on a data folder; restarted on the same port after a stop or a kill."""
+
+    def __init__(
+        self, data: Path, role: str = "serve", port: int | None = None, **variables: str
+    ) -> None:
+        self.data = data
+        self.role = role
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = data.parent / f"{role}-{self.port}.log"
+        self._variables = variables
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Service":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.process is not None:
+            self.stop()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        environment = clean_environment(
+            FILMROLL_DATA=str(self.data), FILMROLL_PORT=str(self.port), FILMROLL_LOG="json",
+            **self._variables,
+        )
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "filmroll", self.role],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
+    def stop(self) -> int:
+        """Ask it to stop, wait for it, and return its exit code."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(STOP_SECONDS)
+        self.process = None
+        return code
+
+    def kill(self) -> None:
+        """Kill it at once, as a power cut would: nothing in it runs any more."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+        self.process = None
+
+    def client(self, **options: object) -> httpx.Client:
+        """Return a client of it."""
+        return httpx.Client(base_url=self.url, timeout=60, **options)  # type: ignore[arg-type]
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
+        except httpx.HTTPError:
+            return False
