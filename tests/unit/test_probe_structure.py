@@ -167,7 +167,7 @@ BROKEN = {
     "JPEG: two channels": jpeg_of(frame_header(channels=2)),
     "JPEG: 255 channels": jpeg_of(frame_header(channels=255)),
     "JPEG: end before the scan": b"\xff\xd8\xff\xd9",
-    "JPEG: garbage between segments": before(JPEG, b"\xff\xdb", b"garbage"),
+    "JPEG: garbage between segments": before(JPEG, b"\xff\xc4", b"garbage"),
     "JPEG: start within": jpeg_with(b"\xff\xd8"),
     "JPEG: segment beyond the end": jpeg_with(b"\xff\xe1\xff\xff"),
     "PNG: checksum of the header": patched(PNG, 29, b"\0\0\0\0"),
