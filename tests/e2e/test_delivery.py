@@ -1,0 +1,148 @@
+"""Originals and variants on their way out."""
+
+import base64
+import hashlib
+import threading
+
+import httpx
+import pytest
+import pyvips
+
+from tests.e2e.test_upload import upload
+from tests.samples import jpeg, tiny_jpeg
+
+WEBP = "resize:width=120/output:format=webp"
+
+
+@pytest.fixture(scope="module")
+def image(service) -> dict:
+    with service.client() as http:
+        return upload(http, jpeg(800, 600, seed=21)).json()
+
+
+def test_a_variant_is_made_on_first_use_and_kept(http: httpx.Client, image: dict) -> None:
+    first = http.get(f"/i/{image['id']}/{WEBP}")
+    assert first.status_code == 200
+    assert first.headers["content-type"] == "image/webp"
+    picture = pyvips.Image.new_from_buffer(first.content, "")
+    assert (picture.width, picture.height) == (120, 90)
+    assert http.get(f"/i/{image['id']}/{WEBP}").content == first.content
+    kept = http.get(f"/v1/images/{image['id']}").json()["variants"]
+    assert WEBP in [one["instructions"] for one in kept]
+
+
+def test_the_headers_of_the_contract(http: httpx.Client, image: dict) -> None:
+    for path in (f"/i/{image['id']}", f"/i/{image['id']}/{WEBP}"):
+        answer = http.get(path)
+        digest = base64.b64encode(hashlib.sha256(answer.content).digest()).decode()
+        assert answer.headers["repr-digest"] == f"sha-256=:{digest}:"
+        assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; sandbox"
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["etag"].startswith('"')
+        assert "vary" not in answer.headers
+        head = http.head(path)
+        assert head.status_code == 200
+        assert head.content == b""
+        for name in ("content-length", "etag", "content-type", "repr-digest"):
+            assert head.headers[name] == answer.headers[name]
+
+
+def test_conditional_requests(http: httpx.Client, image: dict) -> None:
+    path = f"/i/{image['id']}/{WEBP}"
+    full = http.get(path)
+    same = http.get(path, headers={"If-None-Match": full.headers["etag"]})
+    assert (same.status_code, same.content) == (304, b"")
+    assert same.headers["etag"] == full.headers["etag"]
+    since = {"If-Modified-Since": full.headers["last-modified"]}
+    assert http.get(path, headers=since).status_code == 304
+    assert http.get(path, headers=since | {"If-None-Match": '"other"'}).status_code == 200
+
+
+def test_a_tag_is_known_before_the_variant_is_made(http: httpx.Client, image: dict) -> None:
+    path = f"/i/{image['id']}/resize:width=77"
+    recipe = http.get(f"/i/{image['id']}/resize:width=78").headers["etag"]
+    assert recipe.strip('"').startswith(image["id"])
+    etag = http.head(path).headers["etag"]
+    fresh = upload(http, jpeg(100, 90, seed=22)).json()
+    expected = etag.replace(image["id"], fresh["id"])
+    answer = http.get(f"/i/{fresh['id']}/resize:width=77", headers={"If-None-Match": expected})
+    assert answer.status_code == 304
+    assert http.get(f"/v1/images/{fresh['id']}").json()["variants"] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "first", "last"),
+    [("bytes=0-9", 0, 9), ("bytes=10-", 10, None), ("bytes=-7", -7, None), ("bytes=5-10000000", 5, None)],
+)
+def test_ranges(http: httpx.Client, image: dict, wanted: str, first: int, last: int | None) -> None:
+    whole = http.get(f"/i/{image['id']}").content
+    expected = whole[first:] if last is None else whole[first : last + 1]
+    answer = http.get(f"/i/{image['id']}", headers={"Range": wanted})
+    assert answer.status_code == 206
+    assert answer.content == expected
+    start = len(whole) + first if first < 0 else first
+    assert answer.headers["content-range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
+
+
+def test_a_range_outside_and_a_range_of_something_else(http: httpx.Client, image: dict) -> None:
+    size = image["bytes"]
+    outside = http.get(f"/i/{image['id']}", headers={"Range": f"bytes={size}-"})
+    assert (outside.status_code, outside.headers["content-range"]) == (416, f"bytes */{size}")
+    stale = {"Range": "bytes=0-9", "If-Range": '"other"'}
+    assert http.get(f"/i/{image['id']}", headers=stale).status_code == 200
+    assert http.get(f"/i/{image['id']}", headers={"Range": "lines=0-9"}).status_code == 200
+
+
+def test_an_attachment_keeps_its_name_and_no_more(http: httpx.Client, image: dict) -> None:
+    answer = http.get(f"/i/{image['id']}", params={"dl": 'grü"ße/..\\x\r\n.jpg'})
+    disposition = answer.headers["content-disposition"]
+    assert disposition.startswith("attachment; filename=")
+    assert "\r" not in disposition
+    assert "/" not in disposition
+    assert "filename*=UTF-8''gr%C3%BC" in disposition
+
+
+def test_presets_by_name(http: httpx.Client, image: dict) -> None:
+    made = http.put("/v1/presets/thumb", json={"instructions": "resize:width=33"})
+    assert made.status_code == 200, made.text
+    assert made.json()["instructions"] == "resize:width=33"
+    answer = http.get(f"/i/{image['id']}/thumb")
+    assert pyvips.Image.new_from_buffer(answer.content, "").width == 33
+    assert "immutable" not in answer.headers["cache-control"]
+    http.put("/v1/presets/thumb", json={"instructions": "resize:width=44"})
+    assert pyvips.Image.new_from_buffer(http.get(f"/i/{image['id']}/thumb").content, "").width == 44
+    assert http.delete("/v1/presets/thumb").status_code == 204
+    gone = http.get(f"/i/{image['id']}/thumb")
+    assert (gone.status_code, gone.json()["code"]) == (422, "unknown-preset")
+
+
+def test_the_same_cold_variant_for_many_at_once_is_made_once(http: httpx.Client, service, image) -> None:
+    answers: list[httpx.Response] = []
+
+    def ask() -> None:
+        with service.client() as mine:
+            answers.append(mine.get(f"/i/{image['id']}/resize:width=301/output:format=avif"))
+
+    threads = [threading.Thread(target=ask) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.content for answer in answers}) == 1
+
+
+def test_nothing_of_a_deleted_image_is_left(http: httpx.Client, service) -> None:
+    kept = upload(http, tiny_jpeg(23), WEBP).json()
+    paths = [f"/i/{kept['id']}", f"/i/{kept['id']}/{WEBP}"]
+    for path in paths:
+        assert http.get(path).status_code == 200
+    assert http.delete(f"/v1/images/{kept['id']}").status_code == 204
+    for path in [*paths, f"/i/{kept['id']}/resize:width=9", f"/v1/images/{kept['id']}"]:
+        gone = http.get(path)
+        assert (gone.status_code, gone.json()["code"]) == (410, "deleted")
+        assert gone.headers["cache-control"] == "no-store"
+    assert not [path for path in service.data.rglob(f"*{kept['id']}*") if path.is_file()]
+    assert http.delete(f"/v1/images/{kept['id']}").status_code == 204
