@@ -149,18 +149,26 @@ def size_after(instructions: Instructions, size: Size) -> Size:
     """Return the size of the finished picture.
 
     Raises InvalidInstructions with a pointer if a crop leaves the picture, TooManyPixels if a
-    side grows past what formats can hold.
+    side grows past what formats can hold, be it only on the way.
     """
     for position, operation in enumerate(instructions.operations):
-        size = _after(operation, size, f"/{position}")
-    if max(size.width, size.height) > MAX_SIDE:
-        raise TooManyPixels(
-            f"The finished picture would be {size.width} × {size.height} pixels; a side may have "
-            f"at most {MAX_SIDE}. Resize it.",
-            limit=MAX_SIDE,
-            actual=max(size.width, size.height),
-        )
+        before, size = size, _after(operation, size, f"/{position}")
+        if max(size.width, size.height) > max(before.width, before.height):
+            _check_sides(size, f"/{position}")
+    _check_sides(size, "")
     return size
+
+
+def _check_sides(size: Size, pointer: str) -> None:
+    side = max(size.width, size.height)
+    if side > MAX_SIDE:
+        raise TooManyPixels(
+            f"The picture would become {size.width} × {size.height} pixels; a side may have at "
+            f"most {MAX_SIDE}. Resize it before.",
+            limit=MAX_SIDE,
+            actual=side,
+            pointer=pointer,
+        )
 
 
 def _after(operation: Operation, size: Size, pointer: str) -> Size:

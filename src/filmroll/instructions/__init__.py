@@ -1,0 +1,53 @@
+"""The grammar of instructions: two spellings in, one canonical text out.
+
+URL path:  ``crop:width=0.5,height=0.5,unit=ratio/resize:width=800/output:format=webp``
+JSON:      ``[{"op": "resize", "width": 800}, {"op": "output", "format": "webp"}]``
+
+A pure value: parse → validate → canonical text → recipe. The canonical text writes keys in the
+order of the fields below, leaves defaults out and percent-encodes values, so equal instructions
+have equal texts. A segment without ``:`` that is no operation is the name of a preset.
+"""
+
+from filmroll.instructions.grammar import (
+    ENGINE_VERSION,
+    MAX_OPERATIONS,
+    PRESET_NAME,
+    Instructions,
+    parse,
+    parse_json,
+    preset_names,
+)
+from filmroll.instructions.operations import (
+    MAX_SIDE,
+    OPERATIONS,
+    Crop,
+    Flip,
+    Operation,
+    Output,
+    Resize,
+    Rotate,
+    Watermark,
+    operation_schema,
+)
+from filmroll.instructions.values import MAX_TEXT
+
+__all__ = [
+    "ENGINE_VERSION",
+    "MAX_OPERATIONS",
+    "MAX_SIDE",
+    "MAX_TEXT",
+    "OPERATIONS",
+    "PRESET_NAME",
+    "Crop",
+    "Flip",
+    "Instructions",
+    "Operation",
+    "Output",
+    "Resize",
+    "Rotate",
+    "Watermark",
+    "operation_schema",
+    "parse",
+    "parse_json",
+    "preset_names",
+]
