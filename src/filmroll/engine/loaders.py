@@ -15,7 +15,7 @@ from filmroll.engine.canvas import Canvas
 from filmroll.engine.color import to_srgb
 from filmroll.engine.faults import too_much_memory
 from filmroll.errors import CorruptImage, FilmrollError, UnsupportedMedia
-from filmroll.geometry import Size
+from filmroll.geometry import Box, Size
 from filmroll.limits import Limits
 from filmroll.model import Header
 
@@ -101,18 +101,26 @@ def decode(source: Source, shrink: int, *, animated: bool) -> Canvas:
     """
     try:
         image = to_srgb(_load(source, shrink, animated=animated)).copy_memory()
-        frames = tuple(_upright(frame, source) for frame in _frames(image))
+        return _canvas(tuple(_upright(frame, source) for frame in _frames(image)), source, shrink)
     except pyvips.Error as error:
         if plain.memory_ran_out(error):
             raise too_much_memory() from error
         raise CorruptImage(f"The image is damaged: {plain.words(error)}.") from error
-    canvas = Canvas.of(frames)
-    width, height = canvas.size.width, canvas.size.height
-    grain = (source.size.width / width, source.size.height / height)
+
+
+def stream(source: Source, shrink: int) -> Canvas:
+    """Return the first frame undecoded: whoever reads it, once and from top to bottom, decodes.
+
+    A tenth faster than ``decode``. Only for sources that stand upright.
+    """
+    return _canvas((to_srgb(_load(source, shrink, animated=False)),), source, shrink)
+
+
+def _canvas(frames: tuple[pyvips.Image, ...], source: Source, shrink: int) -> Canvas:
+    box = Box(0, 0, source.size.width, source.size.height)
     if source.header.format == "jpeg":  # cuts off what is left at the edges, stretches nothing
-        grain = (float(shrink), float(shrink))
-    box = replace(canvas.box, width=source.size.width, height=source.size.height)
-    return replace(canvas, box=box, grain=grain)
+        return Canvas(frames, box, (float(shrink), float(shrink)))
+    return Canvas(frames, box, (box.width / frames[0].width, box.height / frames[0].height))
 
 
 def _load(source: Source, shrink: int, *, animated: bool) -> pyvips.Image:

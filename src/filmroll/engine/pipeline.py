@@ -49,14 +49,22 @@ def make(
     sound = [item for item, fault in zip(wanted, faults, strict=True) if fault is None]
     if not sound:
         return [fault for fault in faults if fault is not None]
-    least = min(_reduction(instructions, source.size) for instructions in sound)
-    animated = any(_animated(instructions, source) for instructions in sound)
-    canvas = loaders.decode(source, loaders.shrink_for(source, least), animated=animated)
+    canvas = _decoded(source, sound)
     opened = _overlays(overlays, limits)
     return [
         fault or _variant(canvas, instructions, source, opened)
         for instructions, fault in zip(wanted, faults, strict=True)
     ]
+
+
+def _decoded(source: Source, wanted: Sequence[Instructions]) -> Canvas:
+    """Decode once, as small as the largest of ``wanted`` allows."""
+    least = min(_reduction(instructions, source.size) for instructions in wanted)
+    shrink = loaders.shrink_for(source, least)
+    animated = any(_animated(instructions, source) for instructions in wanted)
+    if len(wanted) == 1 and not animated and source.orientation == 1 and _reads_all(wanted[0]):
+        return loaders.stream(source, shrink)
+    return loaders.decode(source, shrink, animated=animated)
 
 
 def _variant(
@@ -71,6 +79,8 @@ def _variant(
     except FilmrollError as error:
         return Problem.of(error)
     except pyvips.Error as error:
+        # Where the source was streamed, it may be to blame: then this says so.
+        loaders.decode(source, 1, animated=False)
         return Problem.of(plain.fault_of_variant(error))
 
 
@@ -117,6 +127,17 @@ def _reduction(instructions: Instructions, size: Size) -> float:
             case _:
                 break
     return 1.0
+
+
+def _reads_all(instructions: Instructions) -> bool:
+    """Whether every row of the source is read, once and in order: so that no damage is missed."""
+    match instructions.steps:
+        case ():
+            return True
+        case (Resize(fit=fit),):
+            return fit != "cover"
+        case _:
+            return False
 
 
 def _format(instructions: Instructions, source: Source) -> str:
