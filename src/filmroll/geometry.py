@@ -42,6 +42,16 @@ class Size:
     width: int
     height: int
 
+    @property
+    def side(self) -> int:
+        """The longer side."""
+        return max(self.width, self.height)
+
+    @property
+    def pixels(self) -> int:
+        """The area."""
+        return self.width * self.height
+
 
 @dataclass(frozen=True, slots=True)
 class Box:
@@ -153,20 +163,19 @@ def size_after(instructions: Instructions, size: Size) -> Size:
     """
     for position, operation in enumerate(instructions.operations):
         before, size = size, _after(operation, size, f"/{position}")
-        if max(size.width, size.height) > max(before.width, before.height):
+        if size.pixels > before.pixels or size.side > before.side:
             _check_sides(size, f"/{position}")
     _check_sides(size, "")
     return size
 
 
 def _check_sides(size: Size, pointer: str) -> None:
-    side = max(size.width, size.height)
-    if side > MAX_SIDE:
+    if size.side > MAX_SIDE:
         raise TooManyPixels(
             f"The picture would become {size.width} × {size.height} pixels; a side may have at "
             f"most {MAX_SIDE}. Resize it before.",
             limit=MAX_SIDE,
-            actual=side,
+            actual=size.side,
             pointer=pointer,
         )
 
