@@ -9,6 +9,7 @@ from pathlib import Path
 
 from filmroll.blobs.disk import DiskBlobs
 from filmroll.catalog.sqlite import SqliteCatalog
+from filmroll.catalog.tombstones import Tombstones
 from filmroll.engine.pool import EnginePool
 from filmroll.engine.process import Bounds
 from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue, Processor

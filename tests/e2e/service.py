@@ -70,7 +70,9 @@ class Service:
     def start(self) -> None:
         """Start it and wait until it answers."""
         environment = clean_environment(
-            FILMROLL_DATA=str(self.data), FILMROLL_PORT=str(self.port), FILMROLL_LOG="json",
+            FILMROLL_DATA=str(self.data),
+            FILMROLL_PORT=str(self.port),
+            FILMROLL_LOG="json",
             **self._variables,
         )
         with self.log.open("ab") as log:

@@ -74,7 +74,12 @@ def test_a_tag_is_known_before_the_variant_is_made(http: httpx.Client, image: di
 
 @pytest.mark.parametrize(
     ("wanted", "first", "last"),
-    [("bytes=0-9", 0, 9), ("bytes=10-", 10, None), ("bytes=-7", -7, None), ("bytes=5-10000000", 5, None)],
+    [
+        ("bytes=0-9", 0, 9),
+        ("bytes=10-", 10, None),
+        ("bytes=-7", -7, None),
+        ("bytes=5-10000000", 5, None),
+    ],
 )
 def test_ranges(http: httpx.Client, image: dict, wanted: str, first: int, last: int | None) -> None:
     whole = http.get(f"/i/{image['id']}").content
@@ -83,7 +88,9 @@ def test_ranges(http: httpx.Client, image: dict, wanted: str, first: int, last: 
     assert answer.status_code == 206
     assert answer.content == expected
     start = len(whole) + first if first < 0 else first
-    assert answer.headers["content-range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
+    assert (
+        answer.headers["content-range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
+    )
 
 
 def test_a_range_outside_and_a_range_of_something_else(http: httpx.Client, image: dict) -> None:
@@ -118,7 +125,9 @@ def test_presets_by_name(http: httpx.Client, image: dict) -> None:
     assert (gone.status_code, gone.json()["code"]) == (422, "unknown-preset")
 
 
-def test_the_same_cold_variant_for_many_at_once_is_made_once(http: httpx.Client, service, image) -> None:
+def test_the_same_cold_variant_for_many_at_once_is_made_once(
+    http: httpx.Client, service, image
+) -> None:
     answers: list[httpx.Response] = []
 
     def ask() -> None:

@@ -34,13 +34,21 @@ def test_an_upload_answers_with_the_whole_image(http: httpx.Client) -> None:
     assert image["sha256"] == hashlib.sha256(body).hexdigest()
     assert (image["width"], image["height"], image["format"]) == (640, 480, "jpeg")
     assert (image["state"], image["bytes"]) == ("ready", len(body))
-    assert (image["name"], image["tags"], image["metadata"]) == ("a b.jpg", ["red", "blue"], {"n": 1})
+    assert (image["name"], image["tags"], image["metadata"]) == (
+        "a b.jpg",
+        ["red", "blue"],
+        {"n": 1},
+    )
     assert http.get(image["url"]).content == body
     assert http.get(f"/v1/images/{image['id']}").json() == image
 
 
 def test_variants_are_ready_in_the_answer(http: httpx.Client) -> None:
-    variants = (THUMB, "crop:width=50,height=40/output:format=png", "resize:width=64,fit=cover,height=64")
+    variants = (
+        THUMB,
+        "crop:width=50,height=40/output:format=png",
+        "resize:width=64,fit=cover,height=64",
+    )
     answer = upload(http, jpeg(640, 480, seed=2), *variants)
     assert answer.status_code == 201, answer.text
     made = {one["instructions"]: one for one in answer.json()["variants"]}

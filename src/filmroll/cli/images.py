@@ -91,7 +91,7 @@ def _client() -> Iterator[httpx.Client]:
 def _upload(
     client: httpx.Client, file: Path, variants: list[str], tags: list[str], *, later: bool
 ) -> httpx.Response:
-    params: list[tuple[str, str]] = [("name", file.name)]
+    params: list[tuple[str, str | int | float | bool | None]] = [("name", file.name)]
     params += [("variant", one) for one in variants] + [("tag", one) for one in tags]
     headers = {"Content-Type": "application/octet-stream"}
     if later:

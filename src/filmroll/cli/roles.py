@@ -1,16 +1,16 @@
 """``filmroll serve`` and the three roles that it unites."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 import uvloop
-from rich.panel import Panel
 
 from filmroll.cli.console import err, fail, faults_in_one_line, load_settings
 from filmroll.settings import Settings
 from filmroll.telemetry import configure_logging
-from filmroll.web.app import App, Role
+from filmroll.web.app import UPLOADING, App, Role
 from filmroll.web.server import free_port, serve
 from filmroll.web.services import Services
 from filmroll.wiring import build_worker, open_services
@@ -30,7 +30,7 @@ def register(app: typer.Typer) -> None:
         app.command(role.value, help=_HELP[role])(_command(role))
 
 
-def _command(role: Role):  # noqa: ANN202 -- what typer takes
+def _command(role: Role) -> Callable[..., None]:
     def run(
         host: Annotated[str | None, typer.Option(help="Address; FILMROLL_HOST")] = None,
         port: Annotated[int | None, typer.Option(help="Port; FILMROLL_PORT")] = None,
@@ -74,16 +74,14 @@ def _announce(role: Role, services: Services, port: int) -> None:
     settings = services.settings
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = settings.public_url or f"http://{host}:{port}"
-    lines = [f"{url}   data in {settings.data.resolve()}"]
-    if role in {Role.ALL, Role.UPLOAD}:
+    err.print(f"[bold green]filmroll {role.value}[/] is ready: [bold]{url}[/]", soft_wrap=True)
+    err.print(f"  data     {settings.data.resolve()}", markup=False, soft_wrap=True)
+    if role in UPLOADING:
         key = "" if settings.open_access else ' -H "Authorization: Bearer $FILMROLL_KEY"'
         upload = f"{url}/v1/images?variant=resize:width=800/output:format=webp"
-        lines += [
-            f"try it:  curl{key} --data-binary @photo.jpg '{upload}'",
-            f"docs:    {url}/docs",
-        ]
-    text = "\n".join(lines)
-    err.print(
-        Panel.fit(text, title=f"filmroll {role.value} is ready", border_style="green"),
-        soft_wrap=True,
-    )
+        err.print(
+            f"  try it   curl{key} --data-binary @photo.jpg '{upload}'",
+            markup=False,
+            soft_wrap=True,
+        )
+        err.print(f"  docs     {url}/docs", markup=False, soft_wrap=True)

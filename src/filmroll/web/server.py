@@ -1,7 +1,6 @@
 """Running one role: listen, announce, and on SIGTERM leave nothing half done."""
 
 import asyncio
-import logging
 import signal
 import socket
 from collections.abc import Callable
@@ -45,7 +44,6 @@ def free_port(settings: Settings) -> int:
 
 async def serve(app: App, host: str, port: int, ready: Callable[[], None], drain: float) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted, for ``drain`` seconds."""
-    logging.getLogger("_granian").setLevel(logging.ERROR)
     server = Server(
         app,
         address=host,
@@ -55,6 +53,7 @@ async def serve(app: App, host: str, port: int, ready: Callable[[], None], drain
         websockets=False,
         backlog=_BACKLOG,
         backpressure=_BACKLOG,
+        log_enabled=False,
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -66,7 +65,7 @@ async def serve(app: App, host: str, port: int, ready: Callable[[], None], drain
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     log.info("draining", seconds=drain)
-    server.stop()
+    server.stop()  # type: ignore[no-untyped-call]  # the library has no types here
     await asyncio.wait({serving}, timeout=drain)
     log.info("stopped")
 

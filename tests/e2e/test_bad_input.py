@@ -1,0 +1,269 @@
+"""Bad input: a clear problem, the service alive, nothing kept of it."""
+
+import base64
+import gzip
+import hashlib
+import json
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e.service import Service
+from tests.e2e.test_upload import upload
+from tests.samples import (
+    NOT_IMAGES,
+    endless_gif,
+    gif,
+    jpeg,
+    pixel_flood_png,
+    png,
+    png_bomb,
+    tiny_jpeg,
+    truncated,
+    webp,
+)
+
+LIMIT = 300_000
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """A service of its own, with a small limit, so that what it keeps can be counted."""
+    data = tmp_path_factory.mktemp("bad") / "data"
+    with Service(data, FILMROLL_MAX_UPLOAD_BYTES=str(LIMIT)) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_kept(service, http):
+    """No test here leaves a record or a blob, and the service lives on."""
+    before = kept(service, http)
+    yield
+    assert kept(service, http) == before
+    assert http.get("/readyz").status_code == 200
+
+
+def kept(service: Service, http: httpx.Client) -> tuple[int, int, int]:
+    records = http.get("/v1/images", params={"limit": 1000}).json()["items"]
+    blobs = [path for path in (service.data / "blobs").rglob("*") if path.is_file()]
+    spool = list((service.data / "spool").glob("*"))
+    return len(records), len(blobs), len(spool)
+
+
+def refused(answer: httpx.Response, status: int, code: str) -> dict:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["x-request-id"]
+    problem = answer.json()
+    assert problem["code"] == code
+    assert problem["type"] == f"/problems/{code}"
+    assert problem["status"] == status
+    assert problem["detail"]
+    assert "Traceback" not in answer.text
+    return problem
+
+
+def test_an_empty_body(http):
+    refused(upload(http, b""), 422, "empty-body")
+    refused(http.post("/v1/images", files={"file": ("a.jpg", b"")}), 422, "empty-body")
+    refused(http.post("/v1/images", files={"other": ("a.jpg", b"x")}), 422, "invalid-request")
+
+
+@pytest.mark.parametrize("name", sorted(NOT_IMAGES))
+def test_what_is_no_image_whatever_its_name(http, name):
+    answer = http.post("/v1/images", content=NOT_IMAGES[name], params={"name": f"{name}.jpg"})
+    refused(answer, 415, "unsupported-media")
+
+
+@pytest.mark.parametrize("part", [0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("make", [jpeg, png, webp])
+def test_a_picture_cut_short(http, make, part):
+    answer = upload(http, truncated(make(200, 150), part), "resize:width=20")
+    refused(answer, 422, "corrupt-image")
+
+
+def test_more_pixels_than_a_machine_has_memory(http):
+    problem = refused(upload(http, pixel_flood_png()), 413, "too-many-pixels")
+    assert problem["actual"] > problem["limit"]
+
+
+def test_an_endless_animation(http):
+    body = endless_gif(20_000)  # over the limit of frames, under that of bytes
+    refused(upload(http, body), 413, "too-many-frames")
+
+
+def test_a_png_that_inflates_a_thousandfold(http):
+    answer = upload(http, png_bomb(), "resize:width=20")
+    if answer.status_code == 201:  # within the limit of pixels: it is only a large picture
+        assert answer.json()["variants"][0]["width"] == 20
+        http.delete(f"/v1/images/{answer.json()['id']}")
+    else:
+        assert answer.status_code in {413, 422}
+    refused(upload(http, png_bomb(20_000), "resize:width=20"), 413, "too-many-pixels")
+
+
+def test_a_body_over_the_limit(http):
+    body = tiny_jpeg(1, size=LIMIT + 1)
+    problem = refused(upload(http, body), 413, "too-large")
+    assert problem["limit"] == LIMIT
+    assert "/v1/uploads" in problem["detail"]
+
+    def chunks():
+        for at in range(0, len(body), 1000):
+            yield body[at : at + 1000]
+
+    refused(http.post("/v1/images", content=chunks()), 413, "too-large")
+    form = {"file": ("a.jpg", body)}
+    refused(http.post("/v1/images", files=form), 413, "too-large")
+
+
+def test_a_content_length_that_lies(service, http):
+    body = tiny_jpeg(2)
+    head = f"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 100}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.sendall(head.encode() + body)
+        connection.shutdown(socket.SHUT_WR)
+        connection.settimeout(5)
+        answer = connection.recv(65_536)
+    assert b" 201 " not in answer
+    assert b" 500 " not in answer
+
+
+@pytest.mark.parametrize(
+    ("variant", "code", "pointer"),
+    [
+        ("resize", "invalid-instructions", "/variants/0/0/width"),
+        ("resize:width=0", "invalid-instructions", "/variants/0/0/width"),
+        ("resize:width=1000000000", "invalid-instructions", "/variants/0/0/width"),
+        ("resize:width=12;height=4", "invalid-instructions", "/variants/0/0/width"),
+        ("output:format=webp/resize:width=2", "invalid-instructions", "/variants/0/0"),
+        ("enlarge:width=2", "invalid-instructions", "/variants/0/0"),
+        ("nosuchpreset", "unknown-preset", "/variants/0/0"),
+        ("resize:width=9/../..", "unknown-preset", "/variants/0/1"),
+        ("crop:x=1000,y=0,width=10,height=10", "invalid-instructions", "/variants/0/0/width"),
+        ("resize:width=50/crop:width=51", "invalid-instructions", "/variants/0/1/width"),
+        ("watermark:text=%00", "invalid-instructions", "/variants/0/0/text"),
+        ("watermark:image=" + "0" * 26, "unknown-watermark", "/variants/0/0/image"),
+        ('[{"op":"resize","w":0}]', "invalid-instructions", "/variants/0/0/width"),
+        ('[{"op":"resize","nope":1}]', "invalid-instructions", "/variants/0/0/nope"),
+        ("[{", "invalid-request", "/variants"),
+        ("/".join(["flip:axis=x"] * 1000), "invalid-instructions", "/variants/0"),
+        ("", "invalid-instructions", "/variants/0"),
+    ],
+)
+def test_instructions_that_cannot_be_followed(http, variant, code, pointer):
+    problem = refused(upload(http, jpeg(200, 100), variant), 422, code)
+    assert problem["pointer"] == pointer
+
+
+def test_fields_that_are_not_known_or_out_of_bounds(http):
+    body = tiny_jpeg(3)
+    for params in (
+        {"nmae": "x"}, {"metadata": "[1]"}, {"metadata": "{"}, {"name": "x" * 300}, {"tag": ""},
+        {"name": "a\x00b"}, [("name", "a"), ("name", "b")], {"metadata": json.dumps({"a": "x" * 20_000})},
+    ):  # fmt: skip
+        refused(http.post("/v1/images", content=body, params=params), 422, "invalid-request")
+    many = [("variant", f"resize:width={n}") for n in range(1, 60)]
+    refused(http.post("/v1/images", content=body, params=many), 422, "invalid-request")
+
+
+def test_a_broken_form(http):
+    kind = {"Content-Type": "multipart/form-data; boundary=xx"}
+    for body in (
+        b"",
+        b"--xx\r\n",
+        b"no boundary at all",
+        b'--xx\r\nContent-Disposition: form-data; name="file"\r\n\r\nabc',
+    ):
+        answer = http.post("/v1/images", content=body, headers=kind)
+        assert answer.status_code in {400, 422}, answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+    refused(
+        http.post("/v1/images", content=b"x", headers={"Content-Type": "multipart/form-data"}),
+        400,
+        "malformed-request",
+    )
+    refused(http.post("/v1/images", json={"url": "http://127.0.0.1/"}), 415, "unsupported-media")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/images/..",
+        "/v1/images/%2e%2e%2fetc",
+        "/v1/images/" + "a" * 10_000,
+        "/v1/images/%00",
+        "/v1/images/%F0%9F%98%80",
+        "/v1/images/" + "z" * 26,
+        "/v1/jobs/../../etc/passwd",
+        "/v1/presets/%2e%2e",
+        "/i/..%2f..%2fetc%2fpasswd",
+        "/i/%00",
+        "/i/" + "a" * 10_000,
+        "/i/" + "0" * 26 + "/resize:width=10",
+        "/i/%F0%9F%98%80/x",
+        "/i/",
+        "/nothing/here",
+    ],
+)
+def test_addresses_of_nothing(service, path):
+    answer = raw_get(service, path)
+    assert b" 404 " in answer.split(b"\r\n", 1)[0], answer[:200]
+    assert b"application/problem+json" in answer
+
+
+def raw_get(service: Service, path: str) -> bytes:
+    """Ask for a path just as it stands, which no client library does."""
+    with socket.create_connection(("127.0.0.1", service.port)) as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_methods_and_bodies_that_do_not_fit(http):
+    assert refused(http.put("/v1/images"), 405, "method-not-allowed")["allow"]
+    assert refused(http.post("/i/" + "0" * 26), 405, "method-not-allowed")["allow"]
+    refused(http.put("/v1/presets/a", content=b"{"), 400, "malformed-request")
+    refused(http.put("/v1/presets/a", json={"instructions": "x", "y": 1}), 422, "invalid-request")
+    refused(
+        http.put("/v1/presets/Bad!", json={"instructions": "flip:axis=x"}), 422, "invalid-request"
+    )
+    refused(
+        http.put("/v1/presets/resize", json={"instructions": "flip:axis=x"}), 422, "invalid-request"
+    )
+    refused(http.get("/v1/images", params={"limit": 0}), 422, "invalid-request")
+    refused(http.get("/v1/images", params={"nope": 0}), 422, "invalid-request")
+    refused(http.get("/v1/images", params={"cursor": "%%%"}), 422, "invalid-request")
+    refused(http.get("/v1/images", params={"created_after": "yesterday"}), 422, "invalid-request")
+
+
+def test_digests_that_are_none(http):
+    body = tiny_jpeg(4)
+    for text in ("sha-256=abc", "sha-256=:***:", "sha-256=:AAAA:"):
+        answer = http.post("/v1/images", content=body, headers={"Repr-Digest": text})
+        refused(answer, 400, "malformed-request")
+    wrong = base64.b64encode(hashlib.sha256(b"other").digest()).decode()
+    answer = http.post("/v1/images", content=body, headers={"Repr-Digest": f"sha-256=:{wrong}:"})
+    problem = refused(answer, 400, "digest-mismatch")
+    assert problem["actual"] == hashlib.sha256(body).hexdigest()
+
+
+def test_a_compressed_body_is_not_an_image(http):
+    refused(upload(http, gzip.compress(tiny_jpeg(5))), 415, "unsupported-media")
+
+
+def test_request_ids_from_outside_are_kept_if_they_are_sane(http):
+    assert (
+        http.get("/v1/limits", headers={"X-Request-Id": "abc-1"}).headers["x-request-id"] == "abc-1"
+    )
+    strange = http.get("/v1/limits", headers={"X-Request-Id": 'a"b<c>'})
+    assert strange.headers["x-request-id"] != 'a"b<c>'
+
+
+def test_an_animation_over_the_budget_of_pixels_is_refused(http, service):
+    assert upload(http, gif(frames=3)).status_code == 201
+    items = http.get("/v1/images").json()["items"]
+    http.delete(f"/v1/images/{items[0]['id']}")
+    assert not list(Path(service.data / "blobs").rglob("*" + items[0]["id"]))
