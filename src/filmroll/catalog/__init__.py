@@ -1,0 +1,1 @@
+"""Catalogs: adapters of ``ports.Catalog``, and the rules that all of them follow."""

@@ -1,0 +1,64 @@
+"""Records as text: the JSON in which a catalog keeps what it does not search by."""
+
+import json
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from filmroll.model import (
+    AccessKey,
+    Image,
+    ImageState,
+    Job,
+    JobState,
+    Lane,
+    Problem,
+    Scope,
+    Variant,
+    VariantState,
+)
+
+Record = TypeVar("Record")
+
+
+def others(kind: Any, columns: Collection[str]) -> Sequence[str]:
+    """Return the names of a record's fields that have no column of their own."""
+    return [field.name for field in fields(kind) if field.name not in columns]
+
+
+def encode(record: object, names: Sequence[str]) -> str:
+    """Return the named fields of a record as JSON."""
+    return _encode({name: getattr(record, name) for name in names})
+
+
+def decode(kind: type[Record], text: str, columns: Mapping[str, Any]) -> Record:
+    """Return the record that has the fields in ``text`` and those in ``columns``."""
+    values = json.loads(text) | columns
+    for name, convert in _CONVERSIONS.get(kind, {}).items():
+        values[name] = convert(values[name])
+    return kind(**values)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Problem):
+        return asdict(value)
+    raise TypeError(f"a record cannot hold {type(value).__name__}")
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
+
+
+def _problem(value: Mapping[str, Any] | None) -> Problem | None:
+    return None if value is None else Problem(**value)
+
+
+def _scopes(value: list[str]) -> tuple[Scope, ...]:
+    return tuple(map(Scope, value))
+
+
+_CONVERSIONS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
+    Image: {"state": ImageState, "tags": tuple, "declared": tuple, "problem": _problem},
+    Variant: {"state": VariantState, "problem": _problem},
+    Job: {"state": JobState, "lane": Lane, "instructions": tuple, "problem": _problem},
+    AccessKey: {"scopes": _scopes},
+}

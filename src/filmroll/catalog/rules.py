@@ -1,0 +1,136 @@
+"""What each conditional write decides, as plain functions of records.
+
+An adapter reads a record, asks the rule, and writes its answer in the same atomic step. None means
+that nothing may be written.
+"""
+
+from dataclasses import replace
+from typing import TypeVar
+
+from filmroll.model import (
+    AccessKey,
+    IdempotentRequest,
+    Image,
+    ImageState,
+    Job,
+    JobState,
+    Preset,
+    SigningKey,
+)
+
+Key = TypeVar("Key", AccessKey, SigningKey)
+
+
+def live(image: Image | None) -> bool:
+    """Whether something can be added to an image."""
+    return image is not None and image.state is not ImageState.DELETED
+
+
+def updated(stored: Image | None, image: Image) -> Image | None:
+    """Replace a record by its next version."""
+    if stored is None or not live(stored) or stored.version != image.version - 1:
+        return None
+    return image
+
+
+def buried(stored: Image | None) -> Image | None:
+    """Make a tombstone: it keeps what the image was, and nothing that a person wrote."""
+    if stored is None or not live(stored):
+        return None
+    return replace(
+        stored,
+        state=ImageState.DELETED,
+        version=stored.version + 1,
+        name=None,
+        tags=(),
+        metadata={},
+        declared=(),
+        ref=None,
+        problem=None,
+    )
+
+
+def added(job: Job, image: Image | None) -> Job:
+    """Return the job as it is to be added: on a tombstone it ends at once, like those before."""
+    if image is not None and not live(image):
+        return replace(job, state=JobState.CANCELLED, finished_at=job.created_at)
+    return job
+
+
+def claimed(stored: Job | None, now: float, lease: float) -> Job | None:
+    """Start an attempt, unless another one holds its lease or the job is over."""
+    if stored is None or stored.state.final:
+        return None
+    if stored.state is JobState.RUNNING and stored.lease_until > now:
+        return None
+    return replace(
+        stored,
+        state=JobState.RUNNING,
+        attempts=stored.attempts + 1,
+        lease_until=now + lease,
+        due_at=now + lease,
+        started_at=now if stored.started_at is None else stored.started_at,
+    )
+
+
+def same_attempt(stored: Job | None, job: Job) -> bool:
+    """Whether the attempt that ``job`` belongs to still runs."""
+    return (
+        stored is not None and stored.state is JobState.RUNNING and stored.attempts == job.attempts
+    )
+
+
+def extended(stored: Job | None, job: Job, until: float) -> Job | None:
+    """Move the lease of an attempt that still runs."""
+    if stored is None or not same_attempt(stored, job):
+        return None
+    return replace(stored, lease_until=until, due_at=until)
+
+
+def advanced(stored: Image, image: Image) -> Image:
+    """Take the outcome of a job into a record that may have changed meanwhile."""
+    return replace(stored, state=image.state, problem=image.problem, version=stored.version + 1)
+
+
+def cancelled(stored: Job, now: float) -> Job:
+    """End a job that is not final."""
+    if stored.state.final:
+        return stored
+    return replace(stored, state=JobState.CANCELLED, finished_at=now)
+
+
+def postponed(stored: Job, due_at: float) -> Job:
+    """Move the time at which a job that is not final has to be sent again."""
+    return stored if stored.state.final else replace(stored, due_at=due_at)
+
+
+def kept_preset(stored: Preset | None, preset: Preset) -> Preset:
+    """Replace a preset, but keep when it was first made."""
+    return preset if stored is None else replace(preset, created_at=stored.created_at)
+
+
+def holder(
+    stored: IdempotentRequest | None, request: IdempotentRequest, now: float
+) -> IdempotentRequest:
+    """Return who holds an Idempotency-Key from now on: ``request`` or the stored one."""
+    if stored is None or stored.expires_at <= now:
+        return request
+    abandoned = stored.status is None and stored.locked_until <= now
+    return request if abandoned and stored.fingerprint == request.fingerprint else stored
+
+
+def unanswered(stored: IdempotentRequest | None) -> bool:
+    """Whether a request was begun and has no answer yet."""
+    return stored is not None and stored.status is None
+
+
+def answerable(stored: IdempotentRequest | None, request: IdempotentRequest) -> bool:
+    """Whether an answer may be kept: the first one to a request stays."""
+    if stored is None:
+        return True
+    return stored.status is None and stored.fingerprint == request.fingerprint
+
+
+def revoked(key: Key, now: float) -> Key:
+    """End a key; one that is revoked already keeps its time."""
+    return key if key.revoked_at is not None else replace(key, revoked_at=now)

@@ -1,0 +1,37 @@
+"""The catalog in one SQLite file, split by subject."""
+
+from pathlib import Path
+
+from filmroll.catalog.sqlite.images import Images
+from filmroll.catalog.sqlite.jobs import Jobs
+from filmroll.catalog.sqlite.keys import Keys
+from filmroll.catalog.sqlite.presets import Presets
+from filmroll.catalog.sqlite.requests import Requests
+from filmroll.catalog.sqlite.tables import MIGRATIONS
+from filmroll.errors import StoreUnavailable
+from filmroll.model import IdempotentRequest, new_id, now
+from filmroll.sqlite import Database
+
+__all__ = ["SqliteCatalog"]
+
+
+class SqliteCatalog(Images, Jobs, Presets, Keys, Requests):
+    """Everything that ``ports.Catalog`` promises, for several processes on one machine."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; StoreUnavailable if it cannot be used."""
+        self._db = Database(path, MIGRATIONS)
+
+    async def check(self) -> None:
+        """Write and read back something small; raise what is wrong with the store."""
+        probe = IdempotentRequest(
+            key=f"check/{new_id()}", fingerprint="", expires_at=now() + 60, locked_until=0
+        )
+        await self.begin_request(probe, now())
+        if self._find(probe.key) != probe:
+            raise StoreUnavailable("The catalog does not return what was written to it.")
+        await self.drop_request(probe.key)
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go of everything."""
+        await self._db.close()

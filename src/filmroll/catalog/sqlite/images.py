@@ -1,0 +1,152 @@
+"""Images and their variants."""
+
+# ruff: noqa: D102 - ports.Catalog says what each method promises
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+
+from filmroll.catalog import cursor as cursors
+from filmroll.catalog import rules
+from filmroll.catalog.sqlite.tables import IMAGES, JOBS, OPEN, VARIANTS, Part
+from filmroll.model import Image, Job, Variant, now
+from filmroll.ports import ImageFilter, ImagePage
+from filmroll.sqlite import rows
+
+
+class Images(Part):
+    """The part of the catalog that knows images."""
+
+    async def add_image(self, image: Image, job: Job | None) -> Image:
+        return await self._db.write(_add, image, job)
+
+    async def get_image(self, image: str) -> Image | None:
+        return self._db.read(IMAGES.get, image)
+
+    async def update_image(self, image: Image) -> bool:
+        return await self._db.write(_update, image)
+
+    async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
+        before = None if cursor is None else cursors.position(cursor, where)
+        images = self._db.read(_select, where, limit + 1, before)
+        more = len(images) > limit
+        following = cursors.after(images[limit - 1], where) if more else None
+        return ImagePage(items=tuple(images[:limit]), next_cursor=following)
+
+    async def bury_image(self, image: str, purge_at: float) -> bool:
+        return await self._db.write(_bury, image, purge_at)
+
+    async def drop_variants(self, image: str) -> Sequence[str]:
+        return await self._db.write(_drop_variants, image)
+
+    async def due_purges(self, before: float, limit: int) -> Sequence[str]:
+        query = "SELECT id FROM images WHERE purge_at <= ? ORDER BY purge_at LIMIT ?"
+        return [row[0] for row in self._db.read(rows, query, before, limit)]
+
+    async def purged(self, image: str) -> None:
+        await self._db.write(rows, "UPDATE images SET purge_at = NULL WHERE id = ?", image)
+
+    async def get_variant(self, image: str, recipe: str) -> Variant | None:
+        return self._db.read(VARIANTS.get, image, recipe)
+
+    async def list_variants(self, image: str) -> Sequence[Variant]:
+        which = "WHERE image = ? ORDER BY created_at, recipe"
+        return self._db.read(VARIANTS.select, which, image)
+
+    async def put_variants(self, image: str, variants: Sequence[Variant]) -> bool:
+        return await self._db.write(_put_variants, image, variants)
+
+
+def replace_image(connection: apsw.Connection, stored: Image, image: Image) -> None:
+    """Write an image's next version."""
+    IMAGES.put(connection, image)
+    if stored.tags != image.tags:
+        _untag(connection, stored)
+        _tag(connection, image)
+
+
+def _add(connection: apsw.Connection, image: Image, job: Job | None) -> Image:
+    if not IMAGES.add(connection, image):
+        stored = IMAGES.get(connection, image.id)
+        assert stored is not None, "it collided with this very id"
+        return stored
+    _tag(connection, image)
+    if job is not None:
+        JOBS.add(connection, job)
+    return image
+
+
+def _update(connection: apsw.Connection, image: Image) -> bool:
+    stored = IMAGES.get(connection, image.id)
+    updated = rules.updated(stored, image)
+    if stored is None or updated is None:
+        return False
+    replace_image(connection, stored, updated)
+    return True
+
+
+def _bury(connection: apsw.Connection, image: str, purge_at: float) -> bool:
+    stored = IMAGES.get(connection, image)
+    tombstone = rules.buried(stored)
+    if stored is None or tombstone is None:
+        return False
+    replace_image(connection, stored, tombstone)
+    rows(connection, "UPDATE images SET purge_at = ? WHERE id = ?", purge_at, image)
+    for job in JOBS.select(connection, f"WHERE image = ? AND {OPEN}", image):
+        JOBS.put(connection, rules.cancelled(job, now()))
+    return True
+
+
+def _drop_variants(connection: apsw.Connection, image: str) -> list[str]:
+    if rules.live(IMAGES.get(connection, image)):
+        return []
+    statement = "DELETE FROM variants WHERE image = ? RETURNING recipe"
+    return [row[0] for row in rows(connection, statement, image)]
+
+
+def _put_variants(connection: apsw.Connection, image: str, variants: Sequence[Variant]) -> bool:
+    if not rules.live(IMAGES.get(connection, image)):
+        return False
+    for variant in variants:
+        VARIANTS.put(connection, variant)
+    return True
+
+
+def _tag(connection: apsw.Connection, image: Image) -> None:
+    if image.tags:
+        tags = [(tag, image.created_at, image.id) for tag in image.tags]
+        connection.executemany("INSERT OR IGNORE INTO tags VALUES (?, ?, ?)", tags)
+
+
+def _untag(connection: apsw.Connection, image: Image) -> None:
+    tags = [(tag, image.created_at, image.id) for tag in image.tags]
+    connection.executemany("DELETE FROM tags WHERE (tag, created_at, image) = (?, ?, ?)", tags)
+
+
+def _select(
+    connection: apsw.Connection,
+    where: ImageFilter,
+    limit: int,
+    before: tuple[float, str] | None,
+) -> list[Image]:
+    """Return the newest images under all conditions, from the index that fits them."""
+    place, source = "images.created_at, images.id", ""
+    conditions: list[tuple[str, Sequence[Any]]] = [("images.state <> 'deleted'", ())]
+    if where.tag is not None:
+        place, source = "tags.created_at, tags.image", "JOIN tags ON tags.image = images.id"
+        conditions.append(("tags.tag = ?", (where.tag,)))
+    if where.batch is not None:
+        conditions.append(("images.batch = ?", (where.batch,)))
+    if where.sha256 is not None:
+        conditions.append(("images.sha256 = ?", (where.sha256,)))
+    if where.created_after is not None:
+        conditions.append((f"{place.split(',')[0]} > ?", (where.created_after,)))
+    if before is not None:
+        conditions.append((f"({place}) < (?, ?)", before))
+    order = place.replace(",", " DESC,") + " DESC"
+    which = (
+        f"{source} WHERE {' AND '.join(text for text, _ in conditions)} ORDER BY {order} LIMIT ?"
+    )
+    values = [value for _, values in conditions for value in values]
+    return IMAGES.select(connection, which, *values, limit)

@@ -1,0 +1,92 @@
+"""Jobs: who may work on what, and until when."""
+
+# ruff: noqa: D102 - ports.Catalog says what each method promises
+
+from collections.abc import Sequence
+
+import apsw
+
+from filmroll.catalog import rules
+from filmroll.catalog.sqlite.images import replace_image
+from filmroll.catalog.sqlite.tables import IMAGES, JOBS, OPEN, VARIANTS, Part
+from filmroll.model import Image, Job, Variant
+
+
+class Jobs(Part):
+    """The part of the catalog that knows jobs."""
+
+    async def add_job(self, job: Job) -> None:
+        await self._db.write(_add, job)
+
+    async def get_job(self, job: str) -> Job | None:
+        return self._db.read(JOBS.get, job)
+
+    async def claim_job(self, job: str, now: float, lease: float) -> Job | None:
+        return await self._db.write(_claim, job, now, lease)
+
+    async def extend_job(self, job: Job, until: float) -> bool:
+        return await self._db.write(_extend, job, until)
+
+    async def finish_job(self, job: Job, image: Image | None, variants: Sequence[Variant]) -> bool:
+        return await self._db.write(_finish, job, image, variants)
+
+    async def cancel_job(self, job: str, now: float) -> Job | None:
+        return await self._db.write(_cancel, job, now)
+
+    async def due_jobs(self, before: float, limit: int) -> Sequence[Job]:
+        which = f"WHERE {OPEN} AND due_at <= ? ORDER BY due_at LIMIT ?"
+        return self._db.read(JOBS.select, which, before, limit)
+
+    async def postpone_jobs(self, jobs: Sequence[str], due_at: float) -> None:
+        await self._db.write(_postpone, jobs, due_at)
+
+
+def _add(connection: apsw.Connection, job: Job) -> None:
+    JOBS.add(connection, rules.added(job, IMAGES.get(connection, job.image)))
+
+
+def _claim(connection: apsw.Connection, job: str, now: float, lease: float) -> Job | None:
+    claimed = rules.claimed(JOBS.get(connection, job), now, lease)
+    if claimed is not None:
+        JOBS.put(connection, claimed)
+    return claimed
+
+
+def _extend(connection: apsw.Connection, job: Job, until: float) -> bool:
+    extended = rules.extended(JOBS.get(connection, job.id), job, until)
+    if extended is None:
+        return False
+    JOBS.put(connection, extended)
+    return True
+
+
+def _finish(
+    connection: apsw.Connection, job: Job, image: Image | None, variants: Sequence[Variant]
+) -> bool:
+    stored = IMAGES.get(connection, job.image)
+    if not rules.same_attempt(JOBS.get(connection, job.id), job):
+        return False
+    if stored is None or not rules.live(stored):
+        return False
+    JOBS.put(connection, job)
+    for variant in variants:
+        VARIANTS.put(connection, variant)
+    if image is not None:
+        replace_image(connection, stored, rules.advanced(stored, image))
+    return True
+
+
+def _cancel(connection: apsw.Connection, job: str, now: float) -> Job | None:
+    stored = JOBS.get(connection, job)
+    if stored is None:
+        return None
+    cancelled = rules.cancelled(stored, now)
+    JOBS.put(connection, cancelled)
+    return cancelled
+
+
+def _postpone(connection: apsw.Connection, jobs: Sequence[str], due_at: float) -> None:
+    connection.executemany(
+        f"UPDATE jobs SET due_at = ? WHERE id = ? AND {OPEN}",  # noqa: S608 - our own text
+        [(due_at, job) for job in jobs],
+    )

@@ -1,0 +1,54 @@
+"""Counters by which every process learns at once that an image may have been deleted."""
+
+import fcntl
+import mmap
+import os
+import zlib
+from pathlib import Path
+
+from filmroll.durable import translated
+
+_SLOTS = 4096
+_WIDTH = 8  # bytes
+
+
+class Tombstones:
+    """A small file of counters in the memory of all processes on a data folder.
+
+    What is cached of an image holds only while its stamp stays the same. Images share slots, so a
+    stamp may change without need; never the other way round. Not durable: no cache outlives its
+    process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file; StoreUnavailable if it cannot be used."""
+        with translated():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            os.ftruncate(self._file, _SLOTS * _WIDTH)  # zeros if it is new, else no change
+            self._map = mmap.mmap(self._file, _SLOTS * _WIDTH)
+        self._slots = memoryview(self._map).cast("Q")
+
+    def stamp(self, image: str) -> int:
+        """Return the counter of an image's slot: no system call."""
+        return self._slots[_slot(image)]
+
+    def bump(self, image: str) -> None:
+        """Change the stamp of an image, in all processes, before returning."""
+        # Without the lock two processes could both count from 6 to 7, and a cache that was filled
+        # between them would hold the old picture under the new stamp.
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        try:
+            self._slots[_slot(image)] += 1
+        finally:
+            fcntl.flock(self._file, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._slots.release()
+        self._map.close()
+        os.close(self._file)
+
+
+def _slot(image: str) -> int:
+    return zlib.crc32(image.encode()) % _SLOTS

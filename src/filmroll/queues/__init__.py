@@ -1,0 +1,1 @@
+"""Queues: adapters of ``ports.JobQueue``."""
