@@ -93,6 +93,7 @@ RIGHT = {
     "GIF: no screen": gif_header(0, 0) + gif_frame(3, 2) + b";",
     "GIF: a first frame beyond the screen": gif_header(9, 9) + gif_frame(8, 4, 3, 9) + b";",
     "GIF: a second frame beyond": gif_header(1, 1) + gif_frame() + gif_frame(5, 5) + b";",
+    "GIF: zeros between blocks": gif_header(1, 1) + gif_frame() + b"\0\0" + gif_frame() + b"\0;",
     "GIF: no trailer": gif_header(1, 1) + gif_frame() * 3,
 }
 

@@ -46,7 +46,7 @@ def _images(source: Source) -> Iterator[int]:
             behind = _behind_blocks(source, at + 9 + colors + 1)
             yield at
             at = behind
-        else:
+        elif block:  # zeros between blocks are common and harmless
             raise CorruptImage(f"The GIF has no block at byte {at - 1}, where one should be.")
 
 
