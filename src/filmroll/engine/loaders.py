@@ -5,7 +5,8 @@ page 1 and of the primary image; ``Header.frames`` says how many there are.
 """
 
 import mmap
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import pyvips
@@ -30,6 +31,8 @@ _LOADERS: Mapping[str, str] = {
     "tiffload_source": "tiff",
 }
 _CLASSES = ("Jpeg", "Png", "Webp", "Nsgif", "Heif", "Tiff")
+_UNKNOWN = "not in a known format"
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # libvips does not know one that lost its end
 _SHRINKS = (8, 4, 2)
 _LEFT_FOR_LANCZOS = 1.5  # below, the decoder's own averaging would show; 47 dB at this factor
 _TURNED = 5  # EXIF orientations from here on swap width and height
@@ -67,10 +70,8 @@ def open_source(data: mmap.mmap | bytes, limits: Limits) -> Source:
 
     Raises UnsupportedMedia, CorruptImage, TooManyPixels or TooManyFrames.
     """
-    try:
+    with _damage_named(data):
         image = _opened(data, access="sequential")
-    except pyvips.Error as error:
-        raise _refusal(data, error) from error
     kind = _LOADERS[image.get("vips-loader")]
     if kind == "avif" and image.get("heif-compression") != "av1":
         raise _heic()
@@ -99,13 +100,9 @@ def decode(source: Source, shrink: int, *, animated: bool) -> Canvas:
     In memory, because several variants read it, and because a damaged source then shows here
     and not in the middle of a variant. Raises CorruptImage, UnsupportedMedia, ProcessingLimit.
     """
-    try:
+    with _damage_named(source.data):
         image = to_srgb(_load(source, shrink, animated=animated)).copy_memory()
         return _canvas(tuple(_upright(frame, source) for frame in _frames(image)), source, shrink)
-    except pyvips.Error as error:
-        if plain.memory_ran_out(error):
-            raise too_much_memory() from error
-        raise CorruptImage(f"The image is damaged: {plain.words(error)}.") from error
 
 
 def stream(source: Source, shrink: int) -> Canvas:
@@ -113,7 +110,8 @@ def stream(source: Source, shrink: int) -> Canvas:
 
     A tenth faster than ``decode``. Only for sources that stand upright.
     """
-    return _canvas((to_srgb(_load(source, shrink, animated=False)),), source, shrink)
+    with _damage_named(source.data):
+        return _canvas((to_srgb(_load(source, shrink, animated=False)),), source, shrink)
 
 
 def _canvas(frames: tuple[pyvips.Image, ...], source: Source, shrink: int) -> Canvas:
@@ -161,13 +159,22 @@ def _fits(source: Source, shrink: int) -> bool:
     return source.stored.width % shrink == 0 and source.stored.height % shrink == 0
 
 
+@contextmanager
+def _damage_named(data: mmap.mmap | bytes) -> Iterator[None]:
+    """Say in our own terms what libvips found wrong with a source."""
+    try:
+        yield
+    except pyvips.Error as error:
+        raise _refusal(data, error) from error
+
+
 def _refusal(data: mmap.mmap | bytes, error: pyvips.Error) -> FilmrollError:
-    if data[4:8] == b"ftyp" and data[8:12] not in {b"avif", b"avis"}:
-        return _heic()
-    if "not in a known format" in str(error.detail):
-        return UnsupportedMedia("The bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF.")
     if plain.memory_ran_out(error):
         return too_much_memory()
+    if data[4:8] == b"ftyp" and b"avif" not in data[8:64]:
+        return _heic()
+    if _UNKNOWN in str(error.detail) and data[:4] not in _TIFF:
+        return UnsupportedMedia("The bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF.")
     return CorruptImage(f"The image is damaged: {plain.words(error)}.")
 
 

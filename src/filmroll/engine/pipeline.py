@@ -17,7 +17,7 @@ from filmroll.engine.steps.output import output
 from filmroll.engine.steps.resize import resize
 from filmroll.engine.steps.rotate import rotate
 from filmroll.engine.steps.watermark import Overlays, watermark
-from filmroll.errors import FilmrollError, UnknownWatermark
+from filmroll.errors import FilmrollError, InvalidInstructions, UnknownWatermark
 from filmroll.geometry import Size, crop_box, scaling, size_after
 from filmroll.instructions import (
     Crop,
@@ -35,6 +35,8 @@ from filmroll.ports import Picture
 
 Data = mmap.mmap | bytes
 
+_LOSSY = frozenset({"jpeg", "gif"})
+
 
 def make(
     data: Data, wanted: Sequence[Instructions], overlays: Mapping[str, Data], limits: Limits
@@ -49,7 +51,7 @@ def make(
     sound = [item for item, fault in zip(wanted, faults, strict=True) if fault is None]
     if not sound:
         return [fault for fault in faults if fault is not None]
-    canvas = _decoded(source, sound)
+    canvas = decoded(source, sound)
     opened = _overlays(overlays, limits)
     return [
         fault or _variant(canvas, instructions, source, opened)
@@ -57,7 +59,7 @@ def make(
     ]
 
 
-def _decoded(source: Source, wanted: Sequence[Instructions]) -> Canvas:
+def decoded(source: Source, wanted: Sequence[Instructions]) -> Canvas:
     """Decode once, as small as the largest of ``wanted`` allows."""
     least = min(_reduction(instructions, source.size) for instructions in wanted)
     shrink = loaders.shrink_for(source, least)
@@ -103,7 +105,11 @@ def _step(canvas: Canvas, operation: Operation, overlays: Overlays) -> Canvas:
 
 
 def _fault(instructions: Instructions, source: Source) -> Problem | None:
-    """Return what geometry has against the instructions, before anything is decoded."""
+    """Return what can be said against the instructions before anything is decoded."""
+    kind = _format(instructions, source)
+    if instructions.output.lossless and kind in _LOSSY:
+        pointer = f"/{len(instructions.steps)}/lossless"
+        return Problem.of(InvalidInstructions(f"{kind} cannot be lossless.", pointer=pointer))
     try:
         size_after(instructions, source.size)
     except FilmrollError as error:

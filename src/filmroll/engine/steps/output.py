@@ -13,7 +13,6 @@ import pyvips
 from filmroll.engine.canvas import Canvas
 from filmroll.engine.color import lay_on
 from filmroll.engine.loaders import ANIMATED
-from filmroll.errors import InvalidInstructions
 from filmroll.instructions import Output
 from filmroll.ports import Picture
 
@@ -31,12 +30,7 @@ _RIGHTS = frozenset({"exif-ifd0-Copyright", "exif-ifd0-Artist"})
 
 
 def output(canvas: Canvas, op: Output, kind: str) -> Picture:
-    """Encode; ``kind`` is the format, after ``same`` was looked up.
-
-    Raises InvalidInstructions if the format cannot do what is asked.
-    """
-    if op.lossless and kind in {"jpeg", "gif"}:
-        raise InvalidInstructions(f"{kind} cannot be lossless.", pointer="/output/lossless")
+    """Encode; ``kind`` is the format, after ``same`` was looked up."""
     image = _joined(canvas) if kind in ANIMATED else canvas.pixels()[0]
     if kind == "jpeg":
         image = lay_on(image, _WHITE)
