@@ -69,13 +69,14 @@ class Table(Generic[Record]):
         self._columns = (*key, *columns)
         self._others = others(kind, self._columns)
         names = (*self._columns, "record")
-        listed, marks = ", ".join(names), ", ".join("?" * len(names))
-        news = ", ".join(f"{column} = excluded.{column}" for column in (*columns, "record"))
+        marks = ", ".join("?" * len(names))
+        insert = f"INSERT INTO {name} ({', '.join(names)}) VALUES ({marks}) ON CONFLICT "  # noqa: S608 - our own names
+        update = ", ".join(f"{column} = excluded.{column}" for column in (*columns, "record"))
+        self._add = f"{insert} DO NOTHING"
+        self._put = f"{insert} ({', '.join(key)}) DO UPDATE SET {update}"
         chosen = ", ".join(f"{name}.{column}" for column in names)
         self._select = f"SELECT {chosen} FROM {name} "  # noqa: S608 - our own names
         self._by_key = f"WHERE ({', '.join(key)}) = ({', '.join('?' * len(key))})"
-        self._insert = f"INSERT INTO {name} ({listed}) VALUES ({marks}) ON CONFLICT "  # noqa: S608 - our own names
-        self._update = f"({', '.join(key)}) DO UPDATE SET {news}"
 
     def get(self, connection: apsw.Connection, *key: str) -> Record | None:
         """Return the record under a key."""
@@ -89,12 +90,12 @@ class Table(Generic[Record]):
 
     def add(self, connection: apsw.Connection, record: Record) -> bool:
         """Insert a record; False, and no change, if it would collide with another."""
-        rows(connection, f"{self._insert}DO NOTHING", *self._row(record))
+        rows(connection, self._add, *self._row(record))
         return connection.changes() == 1
 
     def put(self, connection: apsw.Connection, record: Record) -> None:
         """Insert or replace a record."""
-        rows(connection, f"{self._insert}{self._update}", *self._row(record))
+        rows(connection, self._put, *self._row(record))
 
     def _row(self, record: Record) -> Sequence[Any]:
         columns = [getattr(record, column) for column in self._columns]
