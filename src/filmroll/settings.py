@@ -11,13 +11,16 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from filmroll.limits import Limits
 
 PREFIX = "FILMROLL_"
 CLIENT_VARIABLES = {"FILMROLL_URL", "FILMROLL_KEY"}  # read by `filmroll put` and `filmroll get`
+
+
+_SCHEMES = {"blobs": "file", "catalog": "sqlite", "queue": "sqlite"}
 
 
 class Access(StrEnum):
@@ -125,13 +128,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return url.rstrip("/") if url else None
 
-    @model_validator(mode="after")
-    def _stores(self) -> "Settings":
-        for name, scheme in (("blobs", "file"), ("catalog", "sqlite"), ("queue", "sqlite")):
-            url = getattr(self, name)
-            if url and not url.startswith(f"{scheme}:///"):
-                raise ValueError(f"{PREFIX}{name.upper()}: must be {scheme}:///path, not {url!r}")
-        return self
+    @field_validator(*_SCHEMES)
+    @classmethod
+    def _of_scheme(cls, url: str, info: ValidationInfo) -> str:
+        scheme = _SCHEMES[str(info.field_name)]
+        if url and not url.startswith(f"{scheme}:///"):
+            raise ValueError(f"must be {scheme}:///path")
+        return url
 
     @property
     def limits(self) -> Limits:

@@ -181,6 +181,9 @@ async def _invalid(_: Request, error: Exception) -> Response:
     fault: dict[str, Any] = error.errors()[0]
     if fault["type"] == "json_invalid":
         return problem_response(MalformedRequest("The body is not JSON.", pointer=""))
+    if fault["loc"] == ("body",):
+        detail = "Send a JSON object, with Content-Type: application/json."
+        return problem_response(MalformedRequest(detail, pointer=""))
     pointer = "/" + "/".join(str(part) for part in fault["loc"][1:])
     return problem_response(InvalidRequest(f"{fault['msg']}.", pointer=pointer))
 

@@ -165,11 +165,11 @@ class UploadRoute:
 
 
 def _merge(fields: dict[str, list[str]], form: Form) -> None:
-    if not form.files:
-        raise EmptyBody("The form holds no file. Send each image under the name `file`.")
     for name, values in form.fields.items():
         require_known(name, ("file", *_FIELDS))
         fields.setdefault(name, []).extend(values)
+    if not form.files:
+        raise EmptyBody("The form holds no file. Send each image under the name `file`.")
 
 
 def _metadata(text: str | None) -> Mapping[str, Any] | None:
