@@ -41,7 +41,8 @@ class ChildProcess:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._process, self._socket = _spawn(bounds)
-        self._end: asyncio.Task[int] | None = None
+        self._talk = asyncio.Lock()
+        self._end: asyncio.Task[None] | None = None
         self.jobs = 0
 
     @property
@@ -64,20 +65,24 @@ class ChildProcess:
     ) -> tuple[dict[str, Any], list[bytes]]:
         """Have it do a job. Raises Hangup if it dies of it."""
         self.jobs += 1
-        await wire.ask(self._socket, request, descriptors)
-        return await wire.answer(self._socket, self._bounds.memory)
+        async with self._talk:
+            await wire.ask(self._socket, request, descriptors)
+            return await wire.answer(self._socket, self._bounds.memory)
 
-    def kill(self) -> "asyncio.Task[int]":
-        """End it, whatever it does; the task reaps it and returns its exit code."""
+    def kill(self) -> "asyncio.Task[None]":
+        """End it, whatever it does; the task is done when nothing is left of it."""
         if self._end is None:
             self._process.kill()
-            self._close()
-            self._end = asyncio.create_task(asyncio.to_thread(self._process.wait))
+            self._end = asyncio.create_task(self._reap())
         return self._end
+
+    async def _reap(self) -> None:
+        await asyncio.to_thread(self._process.wait)
+        async with self._talk:  # whoever listens still has to hear the end before the socket goes
+            self._close()
 
     async def autopsy(self) -> FilmrollError:
         """Return what it died of. The last words are the error's cause, not its public text."""
-        self._socket.close()  # a child that talks nonsense ends by this, or by the kill below
         code = await asyncio.to_thread(self._wait_briefly)
         said = self._last_words()
         self._close()

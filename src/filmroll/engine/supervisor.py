@@ -1,14 +1,13 @@
 """A place for one child: starts it when there is work, and puts a fresh one where it failed."""
 
 import asyncio
-import contextlib
 from collections.abc import Sequence
 from typing import Any
 
 from filmroll.engine.faults import too_slow
 from filmroll.engine.process import Bounds, ChildProcess
 from filmroll.engine.wire import Hangup
-from filmroll.errors import InternalError
+from filmroll.errors import InternalError, Overloaded
 
 _START = 30.0  # seconds that a loaded machine may need to start Python
 
@@ -19,7 +18,8 @@ class Supervisor:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._child: ChildProcess | None = None
-        self._ends: set[asyncio.Task[int]] = set()
+        self._closed = False
+        self._ends: set[asyncio.Task[None]] = set()
 
     @property
     def pid(self) -> int | None:
@@ -48,8 +48,8 @@ class Supervisor:
         """Have the child do a job.
 
         Raises ProcessingLimit if it took too much, EngineCrashed if the child died of it,
-        InternalError if there is none. Whoever is cancelled takes the child along: nobody wants
-        its work any more.
+        InternalError if there is none, Overloaded if the engine is closed meanwhile. Whoever is
+        cancelled takes the child along: nobody wants its work any more.
         """
         child = await self.start()
         try:
@@ -59,6 +59,8 @@ class Supervisor:
             self.retire()
             raise too_slow(self._bounds.seconds) from None
         except Hangup:
+            if self._closed:
+                raise Overloaded("The engine is being stopped. Retry.", retry_after=1) from None
             self._child = None
             raise await child.autopsy()  # noqa: B904 -- brings its cause along
         except BaseException:
@@ -77,7 +79,7 @@ class Supervisor:
             end.add_done_callback(self._ends.discard)
 
     async def close(self) -> None:
-        """End the child and wait until nothing is left of it."""
+        """End the child and wait until nothing is left of it; a job in its hands is overloaded."""
+        self._closed = True
         self.retire()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.gather(*self._ends)
+        await asyncio.gather(*self._ends)
