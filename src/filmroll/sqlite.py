@@ -46,7 +46,6 @@ class Database:
             self._lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, 0o666)
             with self._turn():
                 self._writer = _connect(path)
-                self._writer.transaction_mode = "IMMEDIATE"
                 _migrate(self._writer, migrations)
             self._reader = _connect(path)
             self._reader.pragma("query_only", 1)
@@ -108,14 +107,28 @@ class Database:
         Savepoints cost two statements for each change, and hardly any change ever fails.
         """
         try:
-            with self._writer:
+            with self._transaction():
                 results = [change(self._writer) for change in changes]
         except _OUTAGES:
             raise
         except Exception:  # noqa: BLE001 - the second run tells whose it is
-            with self._writer:
+            with self._transaction():
                 results = [self._attempt(change) for change in changes]
         return results
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit, or roll back, by statements: ``with connection`` would keep the interpreter's
+        lock, and so the event loop, for as long as the commit waits for the disk.
+        """
+        self._writer.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self._writer.execute("COMMIT")
+        except BaseException:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            raise
 
     def _attempt(self, change: _Write) -> Any:
         """Run a change in a savepoint; return its error, unless it is the whole file's."""
