@@ -51,6 +51,11 @@ class ChildProcess:
         return self._process.pid
 
     @property
+    def alive(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    @property
     def worn(self) -> bool:
         """Whether it has done enough, or holds too much memory."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])

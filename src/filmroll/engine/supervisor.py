@@ -28,8 +28,9 @@ class Supervisor:
 
     async def start(self) -> ChildProcess:
         """Return a child that is ready. Raises InternalError if none can be started."""
-        if self._child is not None:
+        if self._child is not None and self._child.alive:
             return self._child
+        self.retire()  # one that died idle: no job has to answer for it
         child = self._child = ChildProcess(self._bounds)
         try:
             async with asyncio.timeout(_START):
