@@ -118,8 +118,10 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Commit, or roll back, by statements: ``with connection`` would keep the interpreter's
-        lock, and so the event loop, for as long as the commit waits for the disk.
+        """Commit at the end, or roll back.
+
+        By statements: ``with connection`` would keep the interpreter's lock, and so the event
+        loop, for as long as a commit waits for the disk.
         """
         self._writer.execute("BEGIN IMMEDIATE")
         try:
@@ -173,6 +175,6 @@ def _migrate(connection: apsw.Connection, migrations: Sequence[str]) -> None:
         version = connection.pragma("user_version")
         if version > len(migrations):
             raise StoreUnavailable("The database is of a newer Filmroll. Use that one.")
-        for migration in migrations[version:]:
+        for number, migration in enumerate(migrations[version:], version + 1):
             connection.execute(migration)
-        connection.pragma("user_version", len(migrations))
+            connection.pragma("user_version", number)

@@ -1,8 +1,9 @@
 """Log lines and metrics: one event a line, with the id of the request it belongs to."""
 
+import asyncio
 import logging
 import sys
-from typing import Any
+from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
@@ -22,10 +23,11 @@ def configure_logging(format_: LogFormat) -> None:
         if format_ is LogFormat.TEXT
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )
+    lines = _Lines(sys.stderr)
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: lines,
         cache_logger_on_first_use=True,
     )
     formatter = structlog.stdlib.ProcessorFormatter(
@@ -37,6 +39,33 @@ def configure_logging(format_: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+class _Lines:
+    """A logger that collects the lines of one turn of the event loop and writes them in one go.
+
+    A write for each would give the interpreter's lock away as often.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._lines: list[str] = []
+
+    def msg(self, line: str) -> None:
+        """Take a line; without an event loop it is written at once."""
+        self._lines.append(line)
+        if len(self._lines) == 1:
+            try:
+                asyncio.get_running_loop().call_soon(self._write)
+            except RuntimeError:
+                self._write()
+
+    debug = info = warning = error = critical = exception = msg
+
+    def _write(self) -> None:
+        lines, self._lines = self._lines, []
+        self._file.write("\n".join([*lines, ""]))
+        self._file.flush()
 
 
 class Metrics:

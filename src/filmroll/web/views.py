@@ -23,6 +23,7 @@ CONTENT_TYPES: Mapping[str, str] = {
 }
 # Expiries are rounded up to whole hours, so that equal answers hold equal, cacheable URLs.
 _HOUR = 3600
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class Links:
@@ -145,7 +146,7 @@ def json_response(
 ) -> Response:
     """Return a JSON answer; nothing of the API is cached."""
     return Response(
-        json.dumps(body, ensure_ascii=False, separators=(",", ":")),
+        _encode(body),
         status_code=status,
         headers={"Cache-Control": "no-store", **(headers or {})},
         media_type="application/json",
