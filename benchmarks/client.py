@@ -1,0 +1,83 @@
+"""A closed loop of a few connections that keeps every answer, to be looked at afterwards."""
+
+import http.client
+import json
+import threading
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from benchmarks.missing import Wrong
+from benchmarks.servers import Server
+
+
+@dataclass(frozen=True, slots=True)
+class Burst:
+    """The answers to some paths, in their order, and how many came per second."""
+
+    bodies: Sequence[bytes]
+    rate: float
+
+
+def connect(server: Server) -> http.client.HTTPConnection:
+    """Return a connection that stays open."""
+    return http.client.HTTPConnection(urlsplit(server.url).netloc, timeout=60)
+
+
+def ask(
+    connection: http.client.HTTPConnection,
+    method: str,
+    path: str,
+    body: bytes | None = None,
+    expected: int = 200,
+) -> bytes:
+    """Send one request and return the body of its answer; raises Wrong at another status."""
+    connection.request(method, path, body)
+    answer = connection.getresponse()
+    content = answer.read()
+    if answer.status != expected:
+        raise Wrong(f"{method} {path}: {answer.status} {content[:500]!r}")
+    return content
+
+
+def fetch(server: Server, paths: Sequence[str], connections: int) -> Burst:
+    """GET all paths once, each connection taking the next one when it is free."""
+    bodies = [b""] * len(paths)
+    waiting = iter(enumerate(paths))  # next() of it is atomic
+
+    def work() -> None:
+        with closing(connect(server)) as connection:
+            for number, path in waiting:
+                bodies[number] = ask(connection, "GET", path)
+
+    threads = [threading.Thread(target=work) for _ in range(connections)]
+    start = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    seconds = time.perf_counter() - start
+    if not all(bodies):
+        raise Wrong(f"{bodies.count(b'')} of {len(paths)} requests failed")
+    return Burst(bodies, len(paths) / seconds)
+
+
+def upload(server: Server, files: Iterable[Path]) -> list[str]:
+    """Upload files to Filmroll, one after the other; return the ids."""
+    with closing(connect(server)) as connection:
+        answers = [ask(connection, "POST", "/v1/images", f.read_bytes(), 201) for f in files]
+    return [str(json.loads(answer)["id"]) for answer in answers]
+
+
+def catalogue(server: Server) -> Iterator[dict[str, object]]:
+    """Yield all images that Filmroll lists."""
+    with closing(connect(server)) as connection:
+        cursor = ""
+        while cursor is not None:
+            query = f"&cursor={cursor}" if cursor else ""
+            page = json.loads(ask(connection, "GET", f"/v1/images?limit=1000{query}"))
+            yield from page["items"]
+            cursor = page["next_cursor"]

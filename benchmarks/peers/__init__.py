@@ -1,0 +1,105 @@
+"""The peers: installed into this folder on first use, then run so that they use all cores."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from benchmarks.missing import Missing, tool
+from benchmarks.servers import Server, free_port, nginx, running
+
+_HERE = Path(__file__).parent
+_MODULES = _HERE / "node_modules"
+_VENV = _HERE / "thumbor-venv"
+_THUMBOR = _HERE / "requirements-thumbor.txt"
+
+
+@contextmanager
+def ipx(folder: Path, photographs: Path, processes: int) -> Iterator[Server]:
+    """Run ipx over a folder of photographs, as a Node cluster."""
+    with _node("ipx.mjs", folder, processes, photographs) as server:
+        yield server
+
+
+@contextmanager
+def tus(folder: Path, processes: int) -> Iterator[Server]:
+    """Run @tus/server with its file store, as a Node cluster. It does not sync its files."""
+    store = folder / "tus"
+    store.mkdir()
+    with _node("tus.mjs", folder, processes, store) as server:
+        yield server
+
+
+@contextmanager
+def thumbor(folder: Path, photographs: Path, processes: int) -> Iterator[Server]:
+    """Run several thumbors over a folder of photographs, behind nginx that shares the work out."""
+    _install_thumbor()
+    # Not --processes: connections that stay open would then fall on its processes by chance.
+    ports = [free_port() for _ in range(processes)]
+    configuration = folder / "thumbor.conf"
+    template = (_HERE / "thumbor.conf").read_text()
+    configuration.write_text(f"{template}FILE_LOADER_ROOT_PATH = {str(photographs)!r}\n")
+    with ExitStack() as stack:
+        for port in ports:
+            command = [_VENV / "bin/thumbor", "-i", "127.0.0.1", "-p", str(port)]
+            log = folder / f"thumbor-{port}.log"
+            stack.enter_context(running([*command, "-c", configuration], port, log))
+        yield stack.enter_context(_balanced(folder, ports))
+
+
+def npm_version(package: str) -> str:
+    """Return a package with the version that is measured."""
+    versions = json.loads((_HERE / "package-lock.json").read_text())["packages"]
+    return f"{package} {versions[f'node_modules/{package}']['version']}"
+
+
+def thumbor_version() -> str:
+    """Return thumbor with the version that is measured."""
+    return _THUMBOR.read_text().split("thumbor==")[1].split()[0].join(("thumbor ", ""))
+
+
+@contextmanager
+def _node(script: str, folder: Path, processes: int, *arguments: Path) -> Iterator[Server]:
+    _install_modules()
+    port = free_port()
+    command = [tool("node", "nodejs"), _HERE / script, str(port), str(processes), *arguments]
+    with running(command, port, folder / f"{script}.log") as server:
+        yield server
+
+
+@contextmanager
+def _balanced(folder: Path, ports: Sequence[int]) -> Iterator[Server]:
+    port = free_port()
+    servers = " ".join(f"server 127.0.0.1:{each};" for each in ports)
+    http = (
+        f"upstream all {{ least_conn; {servers} keepalive 16; }}\n"
+        f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://all; "
+        'proxy_http_version 1.1; proxy_set_header Connection ""; } }'
+    )
+    with nginx(folder / "balancer", port, http, workers=1) as server:
+        yield server
+
+
+def _install_modules() -> None:
+    wanted, ready = _HERE / "package-lock.json", _MODULES / ".package-lock.json"
+    if not ready.exists() or ready.stat().st_mtime < wanted.stat().st_mtime:
+        npm = tool("npm", "npm")
+        _install("the npm packages", [npm, "ci", "--no-audit", "--no-fund", "--prefix", _HERE])
+        ready.touch()
+
+
+def _install_thumbor() -> None:
+    ready = _VENV / "ready"
+    if not ready.exists() or ready.stat().st_mtime < _THUMBOR.stat().st_mtime:
+        _install("thumbor's environment", [sys.executable, "-m", "venv", "--clear", _VENV])
+        _install("thumbor", [_VENV / "bin/pip", "install", "--quiet", "-r", _THUMBOR])
+        ready.touch()
+
+
+def _install(what: str, command: Sequence[str | Path]) -> None:
+    print(f"  installing {what}", flush=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Missing(f"{what} could not be installed: {done.stderr.strip()[-300:]}")
