@@ -79,7 +79,10 @@ class Processing:
         variant = await self._catalog.get_variant(image, recipe)
         if variant is None:
             original = await self._living(image)
-            made = await self._make(original, [instructions], slot=Lane.INTERACTIVE)
+            try:
+                made = await self._make(original, [instructions], slot=Lane.INTERACTIVE)
+            except EngineCrashed:  # perhaps not by this image: look once more before blaming it
+                made = await self._make(original, [instructions], slot=Lane.INTERACTIVE)
             variant = made[recipe]
         if variant.problem is not None:
             raise variant.problem.error()
