@@ -13,6 +13,8 @@ import httpx
 
 START_SECONDS = 30
 STOP_SECONDS = 45
+ROOT = Path(__file__).parents[2]
+IMPATIENT = "tests.e2e.impatient"
 
 
 def free_port() -> int:
@@ -44,13 +46,20 @@ class Service:
     """``filmroll <role>`` on a data folder; restarted on the same port after a stop or a kill."""
 
     def __init__(
-        self, data: Path, role: str = "serve", port: int | None = None, **variables: str
+        self,
+        data: Path,
+        role: str = "serve",
+        port: int | None = None,
+        module: str = "filmroll",
+        **variables: str,
     ) -> None:
+        """``module`` is what ``python -m`` runs: ``IMPATIENT`` for shorter leases and waits."""
         self.data = data
         self.role = role
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = data.parent / f"{role}-{self.port}.log"
+        self._module = module
         self._variables = variables
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -77,7 +86,8 @@ class Service:
         )
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "filmroll", self.role],
+                [sys.executable, "-m", self._module, self.role],
+                cwd=ROOT,
                 env=environment,
                 stdout=log,
                 stderr=log,

@@ -1,0 +1,14 @@
+"""Filmroll with less patience, so that tests need not wait a minute for what a dead process held.
+
+Leases, overdue jobs and stalled bodies last seconds; all else is as ever.
+"""
+
+from filmroll import worker
+from filmroll.cli import main
+from filmroll.usecases import jobs, process, upload
+
+process.LEASE_SECONDS = worker.LEASE_SECONDS = 4.0
+jobs.OVERDUE_SECONDS = upload.OVERDUE_SECONDS = 4.0
+
+if __name__ == "__main__":
+    main()
