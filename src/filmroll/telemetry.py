@@ -99,3 +99,16 @@ class Metrics:
             ["lane", "state"],
             registry=self.registry,
         )
+        self._answers: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        """Count a request; the counters are looked up once for each kind."""
+        kind = (method, route, status)
+        if kind not in self._answers:
+            self._answers[kind] = (
+                self.requests.labels(method, route, status),
+                self.seconds.labels(route),
+            )
+        count, duration = self._answers[kind]
+        count.inc()
+        duration.observe(seconds)

@@ -22,18 +22,18 @@ class Gate:
             return None
         return await self._keys.authorize(_bearer(request), scope)
 
-    async def require_delivery(self, request: Request, path: str, *, preset: bool) -> int | None:
+    async def require_delivery(self, request: Request, path: bytes, *, preset: bool) -> int | None:
         """Raise unless a picture may be handed out; return when the permission ends, if it does.
 
         A signature or a key with the ``read`` scope will do.
         """
-        query = request.query_params
         if self.open or (preset and self._settings.unsigned_presets):
             return None
+        query = request.query_params
         if "sig" not in query and (secret := _bearer(request)):
             await self._keys.authorize(secret, Scope.READ)
             return None
-        return verify(path, query, await self._keys.signing(), now())
+        return verify(path.decode("latin-1"), query, await self._keys.signing(), now())
 
     async def links(self, request: Request) -> Links:
         """Return the writer of delivery URLs for an answer."""

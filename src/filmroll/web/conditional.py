@@ -15,6 +15,11 @@ class Range:
     first: int
     last: int
 
+    @property
+    def length(self) -> int:
+        """How many bytes these are."""
+        return self.last - self.first + 1
+
 
 class Unsatisfiable(Exception):
     """The range lies outside the representation."""

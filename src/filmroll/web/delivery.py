@@ -4,7 +4,7 @@ import asyncio
 import base64
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from filmroll.errors import Forbidden, MethodNotAllowed, NotFound
 from filmroll.instructions import preset_names
 from filmroll.model import is_id, now
 from filmroll.usecases.download import Asset, variant_etag
-from filmroll.usecases.hot import LARGEST_BYTES, HotAssets
+from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
 from filmroll.web.access import Gate
 from filmroll.web.conditional import Range, Unsatisfiable, http_date, not_modified, wanted_range
 from filmroll.web.services import Services
@@ -27,6 +27,7 @@ _YEAR_SECONDS = 31_536_000
 # A preset can come to mean something else: its URLs are looked at again soon.
 _PRESET_SECONDS = 300
 _CHUNK_BYTES = 256 << 10
+_CONDITIONS = {b"range", b"if-range", b"if-none-match", b"if-modified-since"}
 _METHODS = "GET, HEAD, OPTIONS"
 
 _COMMON: _Headers = [
@@ -49,9 +50,12 @@ class _Target:
 
 
 @dataclass(frozen=True, slots=True)
-class _Found:
+class _Answer:
+    """An asset, what is always said with it, and its bytes if they are in memory."""
+
     asset: Asset
-    data: bytes | None = None  # if it is in memory already
+    headers: _Headers
+    data: bytes | None = None
 
 
 class DeliveryRoute:
@@ -61,7 +65,7 @@ class DeliveryRoute:
         self._downloads = services.downloads
         self._settings = services.settings
         self._gate = gate
-        self._hot = HotAssets(services.epochs)
+        self._hot: HotAnswers[_Answer] = HotAnswers(services.epochs)
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
@@ -71,35 +75,31 @@ class DeliveryRoute:
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed("Pictures are read with GET or HEAD.", allow=_METHODS)
         path: bytes = request.scope["raw_path"]
+        answer = self._hot.get(path)
+        if answer is not None:
+            ends = await self._gate.require_delivery(request, path, preset=False)
+            await self._send(request, send, answer, ends)
+        else:
+            await self._answer_cold(request, send, path)
+
+    async def _answer_cold(self, request: Request, send: Send, path: bytes) -> None:
         target = _target(path)
         if self._settings.presets_only and target.instructions and not target.preset:
             raise Forbidden("This service delivers presets only.")
-        ends = await self._gate.require_delivery(
-            request, path.decode("ascii"), preset=target.preset
-        )
-        hot = self._hot.get(path)
-        if hot is not None:
-            await self._answer(request, send, _Found(*hot), ends)
-        else:
-            await self._answer_cold(request, send, path, target, ends)
-
-    async def _answer_cold(
-        self, request: Request, send: Send, path: bytes, target: _Target, ends: int | None
-    ) -> None:
+        ends = await self._gate.require_delivery(request, path, preset=target.preset)
         stamp = self._hot.stamp(target.image)
-        if not target.instructions:
-            found = _Found(await self._downloads.original(target.image))
-        else:
-            made = await self._variant(request, send, target, ends)
-            if made is None:
+        if target.instructions:
+            asset = await self._variant(request, send, target, ends)
+            if asset is None:
                 return
-            found = _Found(made)
-        if found.asset.bytes <= LARGEST_BYTES and request.method == "GET":
-            data = await self._downloads.read(found.asset)
-            if found.asset.lasting:
-                self._hot.put(path, stamp, found.asset, data)
-            found = _Found(found.asset, data)
-        await self._answer(request, send, found, ends)
+        else:
+            asset = await self._downloads.original(target.image)
+        answer = _Answer(asset, _headers(asset))
+        if asset.bytes <= LARGEST_BYTES and request.method == "GET":
+            answer = replace(answer, data=await self._downloads.read(asset))
+            if asset.lasting:
+                self._hot.put(path, asset.image, stamp, answer, asset.bytes)
+        await self._send(request, send, answer, ends)
 
     async def _variant(
         self, request: Request, send: Send, target: _Target, ends: int | None
@@ -115,53 +115,46 @@ class DeliveryRoute:
             return None
         return await self._downloads.variant(image, instructions, lasting=lasting)
 
-    async def _answer(self, request: Request, send: Send, found: _Found, ends: int | None) -> None:
-        asset = found.asset
-        headers = [
-            *_COMMON,
-            _etag(asset.etag),
-            (b"last-modified", http_date(asset.created_at).encode()),
-            _caching(lasting=asset.lasting, ends=ends),
-        ]
-        if not_modified(request.headers, asset.etag, asset.created_at):
-            await _send_empty(send, 304, headers)
-            return
-        headers += [
-            (b"content-type", CONTENT_TYPES[asset.format].encode()),
-            (b"repr-digest", _digest(asset.sha256)),
-        ]
-        if "dl" in request.query_params:
+    async def _send(self, request: Request, send: Send, answer: _Answer, ends: int | None) -> None:
+        asset = answer.asset
+        headers = [*answer.headers, _caching(lasting=asset.lasting, ends=ends)]
+        part = None
+        if any(name in _CONDITIONS for name, _ in request.scope["headers"]):
+            if not_modified(request.headers, asset.etag, asset.created_at):
+                await _send_empty(send, 304, headers)
+                return
+            try:
+                part = wanted_range(request.headers, asset.bytes, asset.etag, asset.created_at)
+            except Unsatisfiable:
+                headers.append((b"content-range", f"bytes */{asset.bytes}".encode()))
+                await _send_empty(send, 416, headers)
+                return
+        headers += _describing(asset)
+        if request.scope["query_string"] and "dl" in request.query_params:
             headers.append((b"content-disposition", _attachment(request.query_params["dl"], asset)))
-        try:
-            part = wanted_range(request.headers, asset.bytes, asset.etag, asset.created_at)
-        except Unsatisfiable:
-            unsatisfied = f"bytes */{asset.bytes}".encode()
-            await _send_empty(send, 416, [*headers, (b"content-range", unsatisfied)])
-            return
-        await self._send_part(request, send, found, headers, part)
+        await self._send_part(request, send, answer, headers, part)
 
     async def _send_part(
-        self, request: Request, send: Send, found: _Found, headers: _Headers, part: Range | None
+        self, request: Request, send: Send, answer: _Answer, headers: _Headers, part: Range | None
     ) -> None:
-        size = found.asset.bytes
-        window = part or Range(0, size - 1)
+        size = answer.asset.bytes
+        first, length = (part.first, part.length) if part else (0, size)
         if part is not None:
             span = f"bytes {part.first}-{part.last}/{size}".encode()
             headers.append((b"content-range", span))
-        length = window.last - window.first + 1
         headers.append((b"content-length", str(length).encode()))
         start = {"type": "http.response.start", "status": 206 if part else 200, "headers": headers}
         if request.method == "HEAD":
             await send(start)
             await send({"type": "http.response.body"})
-        elif found.data is not None:
+        elif answer.data is not None:
             await send(start)
-            data = found.data if part is None else found.data[window.first : window.last + 1]
+            data = answer.data if part is None else answer.data[first : first + length]
             await send({"type": "http.response.body", "body": data})
         else:
-            with await self._downloads.open(found.asset) as file:
+            with await self._downloads.open(answer.asset) as file:
                 await send(start)
-                async for chunk in _chunks(file, window.first, length):
+                async for chunk in _chunks(file, first, length):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 await send({"type": "http.response.body"})
 
@@ -171,6 +164,18 @@ def _target(path: bytes) -> _Target:
     if not is_id(image):
         raise NotFound("There is no image with this id.")
     return _Target(image, rest, preset=bool(rest) and bool(preset_names(rest)))
+
+
+def _headers(asset: Asset) -> _Headers:
+    """Return what is said with an asset whether its bytes follow or not."""
+    modified = (b"last-modified", http_date(asset.created_at).encode())
+    return [*_COMMON, _etag(asset.etag), modified]
+
+
+def _describing(asset: Asset) -> _Headers:
+    """Return what is said of the bytes that follow."""
+    digest = b"sha-256=:" + base64.b64encode(bytes.fromhex(asset.sha256)) + b":"
+    return [(b"content-type", CONTENT_TYPES[asset.format].encode()), (b"repr-digest", digest)]
 
 
 async def _chunks(file: BinaryIO, first: int, length: int) -> AsyncIterator[bytes]:
@@ -192,10 +197,6 @@ def _caching(*, lasting: bool, ends: int | None) -> tuple[bytes, bytes]:
         seconds = max(0, min(seconds, ends - int(now())))
     immutable = ", immutable" if lasting else ""
     return b"cache-control", f"public, max-age={seconds}{immutable}".encode()
-
-
-def _digest(sha256: str) -> bytes:
-    return b"sha-256=:" + base64.b64encode(bytes.fromhex(sha256)) + b":"
 
 
 def _attachment(name: str, asset: Asset) -> bytes:
