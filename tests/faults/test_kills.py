@@ -163,20 +163,21 @@ def test_jobs_survive_kills_of_every_role(tmp_path: Path) -> None:
     ):
         jobs: list[str] = []
 
-        def ask() -> None:
+        def ask(seeds: range) -> None:
             with uploads.client() as http:
-                jobs.extend(start_job(http, seed) for seed in range(JOBS))
+                jobs.extend(start_job(http, seed) for seed in seeds)
 
-        client = threading.Thread(target=ask)
-        client.start()
-        for role in (worker, uploads, worker, uploads, worker):
+        for kill, role in enumerate((worker, uploads, worker, uploads, worker)):
+            client = threading.Thread(target=ask, args=[range(8 * kill, 8 * kill + 8)])
+            client.start()
             time.sleep(chance.uniform(0.1, 0.4))
             role.kill()
             role.start()
-        client.join()
+            client.join()
         with uploads.client() as http:
             ends = ends_of(uploads, http, jobs)
             assert {job["state"] for job in ends} == {"succeeded"}
+            assert max(job["attempts"] for job in ends) > 1, "no kill hit a job"
             assert_whole(uploads, http, ends)
 
 
