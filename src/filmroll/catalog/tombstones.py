@@ -25,7 +25,9 @@ class Tombstones:
         with translated():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-            os.ftruncate(self._file, _SLOTS * _WIDTH)  # zeros if it is new, else no change
+            # Zeros if it is new, else no change. With holes in it, a disk that is full by then
+            # would end the process by SIGBUS at the first look at a slot.
+            os.posix_fallocate(self._file, 0, _SLOTS * _WIDTH)
             self._map = mmap.mmap(self._file, _SLOTS * _WIDTH)
         self._slots = memoryview(self._map).cast("Q")
 
