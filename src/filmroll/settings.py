@@ -45,6 +45,19 @@ class SettingsError(Exception):
         self.faults = faults
 
 
+class CannotStart(Exception):
+    """Something outside is in the way of a start; the message says what, in one line."""
+
+
+class Role(StrEnum):
+    """What a process does; the value is its command."""
+
+    ALL = "serve"
+    UPLOAD = "upload-api"
+    DOWNLOAD = "download-api"
+    WORKER = "worker"
+
+
 def _default_log_format() -> LogFormat:
     return LogFormat.TEXT if sys.stderr.isatty() else LogFormat.JSON
 

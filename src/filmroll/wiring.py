@@ -15,7 +15,7 @@ from filmroll.engine.process import Bounds
 from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue, Processor
 from filmroll.probe import HeaderProbe
 from filmroll.queues.sqlite import SqliteQueue
-from filmroll.settings import Settings
+from filmroll.settings import CannotStart, Role, Settings
 from filmroll.telemetry import Metrics
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.download import Downloads
@@ -28,14 +28,10 @@ from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.presets import Presets
 from filmroll.usecases.process import Processing
 from filmroll.usecases.upload import Uploads
-from filmroll.web.app import PROCESSING, Role
+from filmroll.web.app import PROCESSING
 from filmroll.web.remote import RemoteProcessor
 from filmroll.web.services import Services
 from filmroll.worker import Worker
-
-
-class DataFolderError(Exception):
-    """The data folder cannot be used; the message says why in one line."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -179,7 +175,7 @@ def _require_writable(folder: Path) -> None:
         probe.touch()
         probe.unlink()
     except OSError as fault:
-        raise DataFolderError(
+        raise CannotStart(
             f"cannot write to the data folder {folder}: {fault.strerror}. Choose another with "
             "FILMROLL_DATA, or give this user the right to write there."
         ) from fault

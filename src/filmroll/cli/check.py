@@ -9,10 +9,8 @@ import typer
 from rich.table import Table
 
 from filmroll.cli.console import faults_in_one_line, load_settings, out
-from filmroll.engine.pool import EnginePool
 from filmroll.errors import FilmrollError
 from filmroll.settings import Settings
-from filmroll.wiring import open_stores
 
 
 def register(app: typer.Typer) -> None:
@@ -36,6 +34,9 @@ _Row = tuple[str, str, float, str]
 
 
 async def _check(settings: Settings) -> list[_Row]:
+    from filmroll.engine.pool import EnginePool
+    from filmroll.wiring import open_stores
+
     engine = EnginePool(size=1)
     try:
         async with open_stores(settings) as stores:

@@ -8,9 +8,7 @@ import typer
 from rich.console import Console
 
 from filmroll.errors import FilmrollError
-from filmroll.settings import Settings, SettingsError, load
-from filmroll.web.server import CannotListen
-from filmroll.wiring import DataFolderError
+from filmroll.settings import CannotStart, Settings, SettingsError, load
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -37,7 +35,7 @@ def faults_in_one_line() -> Iterator[None]:
     """End with one clear line for what a person can mend."""
     try:
         yield
-    except (CannotListen, DataFolderError) as fault:
+    except CannotStart as fault:
         fail(str(fault))
     except FilmrollError as fault:
         fail(fault.detail)

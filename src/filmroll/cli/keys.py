@@ -11,8 +11,6 @@ from filmroll.cli.console import fail, faults_in_one_line, load_settings, out
 from filmroll.model import Scope, now
 from filmroll.signing import signed
 from filmroll.usecases.keys import Keys
-from filmroll.web.views import timestamp
-from filmroll.wiring import open_stores
 
 app = typer.Typer(help="Access keys and signing keys.", no_args_is_help=True)
 _T = TypeVar("_T")
@@ -41,6 +39,8 @@ def create_signing() -> None:
 @app.command("list")
 def list_keys() -> None:
     """List all keys."""
+    from filmroll.web.views import timestamp
+
     access, signing = _with_keys(lambda keys: keys.list())
     table = Table("id", "kind", "name", "scopes", "created", "revoked")
     for key in access:
@@ -75,6 +75,8 @@ def sign(
 
 
 def _with_keys(work: Callable[[Keys], Awaitable[_T]]) -> _T:
+    from filmroll.wiring import open_stores
+
     async def run() -> _T:
         async with open_stores(settings) as stores:
             return await work(Keys(stores.catalog))

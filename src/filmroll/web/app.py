@@ -7,7 +7,6 @@ import itertools
 import re
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from functools import partial
 from typing import Any
 
@@ -30,6 +29,7 @@ from filmroll.errors import (
     NotFound,
 )
 from filmroll.model import new_id
+from filmroll.settings import Role
 from filmroll.web.access import Gate
 from filmroll.web.delivery import DeliveryRoute
 from filmroll.web.internal import internal
@@ -46,15 +46,6 @@ _NUMBERS = itertools.count(1)
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 log = structlog.get_logger()
-
-
-class Role(StrEnum):
-    """What a process serves."""
-
-    ALL = "serve"
-    UPLOAD = "upload-api"
-    DOWNLOAD = "download-api"
-    WORKER = "worker"
 
 
 UPLOADING = {Role.ALL, Role.UPLOAD}

@@ -9,7 +9,7 @@ import structlog
 from granian.constants import HTTPModes, Interfaces
 from granian.server.embed import Server
 
-from filmroll.settings import Settings
+from filmroll.settings import CannotStart, Settings
 from filmroll.web.app import App
 
 _BACKLOG = 1024
@@ -17,12 +17,8 @@ _BACKLOG = 1024
 log = structlog.get_logger()
 
 
-class CannotListen(Exception):
-    """The address is not to be had; the message says why in one line."""
-
-
 def free_port(settings: Settings) -> int:
-    """Return the port to listen on; raise CannotListen if it is taken.
+    """Return the port to listen on; raise CannotStart if it is taken.
 
     Asked beforehand, because the server itself shares its port with whoever asks (SO_REUSEPORT):
     a second service would start on the same port and take half of the requests.
@@ -35,7 +31,7 @@ def free_port(settings: Settings) -> int:
             probe.listen(1)
         except OSError as fault:
             reason = fault.strerror
-            raise CannotListen(
+            raise CannotStart(
                 f"cannot listen on {settings.host}:{settings.port}: {reason}. Is Filmroll running "
                 "already? Choose another port with FILMROLL_PORT."
             ) from fault

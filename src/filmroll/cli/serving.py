@@ -1,0 +1,54 @@
+"""Running a role in this process, from its settings to its end."""
+
+import asyncio
+
+from filmroll.cli.console import err, fail
+from filmroll.settings import Role, Settings
+from filmroll.telemetry import configure_logging
+from filmroll.web.app import UPLOADING, App
+from filmroll.web.server import free_port, serve
+from filmroll.web.services import Services
+from filmroll.wiring import build_worker, open_services
+
+
+async def run(role: Role, settings: Settings) -> None:
+    """Serve until SIGTERM; raise CannotStart if something is in the way."""
+    configure_logging(settings.log)
+    port = free_port(settings)
+    async with open_services(settings, role) as services:
+        if not settings.open_access and role is not Role.WORKER and not await services.keys.any():
+            fail(
+                "access needs keys here, and there are none: make one with `filmroll keys create "
+                "NAME --scope admin`, or say FILMROLL_ACCESS=open to let everybody in"
+            )
+        worker = build_worker(services) if services.engine else None
+        watch = asyncio.create_task(services.liveness.watch()) if services.liveness else None
+        if worker:
+            worker.start()
+        app = App(services, role)
+
+        def ready() -> None:
+            _announce(role, services, port)
+
+        await serve(app, settings.host, port, ready, settings.drain_seconds)
+        if worker:
+            await worker.drain()
+        if watch:
+            watch.cancel()
+
+
+def _announce(role: Role, services: Services, port: int) -> None:
+    settings = services.settings
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = settings.public_url or f"http://{host}:{port}"
+    err.print(f"[bold green]filmroll {role.value}[/] is ready: [bold]{url}[/]", soft_wrap=True)
+    err.print(f"  data     {settings.data.resolve()}", markup=False, soft_wrap=True)
+    if role in UPLOADING:
+        key = "" if settings.open_access else ' -H "Authorization: Bearer $FILMROLL_KEY"'
+        upload = f"{url}/v1/images?variant=resize:width=800/output:format=webp"
+        err.print(
+            f"  try it   curl{key} --data-binary @photo.jpg '{upload}'",
+            markup=False,
+            soft_wrap=True,
+        )
+        err.print(f"  docs     {url}/docs", markup=False, soft_wrap=True)
