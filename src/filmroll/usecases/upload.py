@@ -1,5 +1,6 @@
 """Taking an image in: refuse early, keep durably, then make what was asked for with it."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,9 @@ from filmroll.usecases.images import Annotations, Images
 from filmroll.usecases.jobs import OVERDUE_SECONDS, Jobs
 from filmroll.usecases.resolve import Resolver, require_possible
 from filmroll.usecases.spool import Spool
+
+# The walk of a larger file may take long enough to be felt by others on the event loop.
+_PROBED_AT_ONCE_BYTES = 256 << 10
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,13 +63,18 @@ class Uploads:
         """
         if spool.bytes == 0:
             raise EmptyBody("The body is empty. Send the bytes of an image.")
-        header = self._probe(spool.file(), spool.bytes)
+        header = await self._header(spool)
         require_possible(declaration.variants, header)
         image = _image(image_id or new_id(), spool, header, declaration)
         if image_id and (kept := await self._catalog.get_image(image_id)):
             return _same(kept, image)
         await self._blobs.put(original_key(image.id), spool.body, image.sha256)
         return _same(await self._catalog.add_image(image, _job(image)), image)
+
+    async def _header(self, spool: Spool) -> Header:
+        if spool.bytes <= _PROBED_AT_ONCE_BYTES:
+            return self._probe(spool.file(), spool.bytes)
+        return await asyncio.to_thread(self._probe, spool.file(), spool.bytes)
 
     async def finish(self, image: Image, wait: float) -> Image | None:
         """Return the image once its variants are made, or None if that takes over ``wait`` seconds.
