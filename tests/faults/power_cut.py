@@ -6,6 +6,7 @@ and syncfs of the file, names by the same of their folder. A sync covers what wa
 began, and counts when it has ended.
 """
 
+import itertools
 import re
 import shutil
 import subprocess
@@ -26,6 +27,8 @@ CALLS = (
 _LINE = re.compile(r"(\d+) (<\.\.\. )?(\w+)(?: resumed>|\()(.*)", re.DOTALL)
 _RESULT = re.compile(r"\) += (-?\d+)")
 _HEX = re.compile(r"\\x([0-9a-f]{2})")
+
+Settle = Callable[[], None]
 
 
 def strace(*options: str) -> list[str]:
@@ -65,27 +68,38 @@ class Disk:
         self.files: dict[str, File] = {}
         self.folders = {self.root}
         self.synced: dict[str, dict[str, File | None]] = {}  # folder → name → file; None: folder
+        self._ticks = itertools.count()
+        self._newest: dict[object, int] = {}  # file or folder → when its synced state was taken
 
-    def snapshot(self, path: str) -> Callable[[], None]:
+    def snapshot(self, path: str) -> Settle:
         """Return what makes durable what a file or folder holds now."""
         if path in self.folders:
             entries = self._entries()[path]
-            return lambda: self.synced.update({path: entries})
+            return self._settle(path, lambda: self.synced.update({path: entries}))
         file = self.files[path]
         content = bytes(file.content)
-        return lambda: setattr(file, "synced", content)
+        return self._settle(file, lambda: setattr(file, "synced", content))
 
-    def snapshot_all(self) -> Callable[[], None]:
+    def snapshot_all(self) -> Settle:
         """Return what makes everything durable that is there now."""
-        entries = self._entries()
-        files = [self.snapshot(path) for path in self.files]
+        parts = [self.snapshot(path) for path in (*self.files, *self.folders)]
 
         def settle() -> None:
-            self.synced.update(entries)
-            for settle_file in files:
-                settle_file()
+            for part in parts:
+                part()
 
         return settle
+
+    def _settle(self, what: object, settle: Settle) -> Settle:
+        """Skip it if a sync that began later has ended before."""
+        tick = next(self._ticks)
+
+        def settle_unless_older() -> None:
+            if self._newest.get(what, -1) < tick:
+                self._newest[what] = tick
+                settle()
+
+        return settle_unless_older
 
     def left(self) -> dict[str, bytes]:
         """Return the files, by path, that a power cut now would leave."""
@@ -114,7 +128,7 @@ class Replay:
 
     disk: Disk
     under_way: dict[str, str] = field(default_factory=dict)  # thread → arguments so far
-    syncs: dict[str, Callable[[], None]] = field(default_factory=dict)
+    syncs: dict[str, Settle] = field(default_factory=dict)
     hasty: list[str] = field(default_factory=list)  # renamed before their content was synced
 
     def play(self, trace: Path) -> Iterator[str]:
