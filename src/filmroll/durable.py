@@ -12,6 +12,8 @@ from filmroll.errors import FilmrollError, StorageFull, StoreUnavailable
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
+PRIVATE = 0o600  # files are for the account that Filmroll runs as, whatever its umask
+
 
 class SyncError(OSError):
     """A sync itself failed: nobody knows what is on the disk, and asking again would lie."""
@@ -39,7 +41,7 @@ def translated() -> Iterator[None]:
 
 def write_file(path: str, body: bytes) -> None:
     """Write a new file. It is durable only after a sync."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
     try:
         written = os.write(descriptor, body)
         while written < len(body):  # short before a full disk, or after 2 GiB

@@ -21,10 +21,10 @@ MOST_ITEMS = 256
 MOST_BYTES = 32 << 20
 
 
-class _Waiting(NamedTuple):
-    item: object
+class _Waiting(NamedTuple, Generic[Item, Outcome]):
+    item: Item
     size: int
-    done: "asyncio.Future[object]"
+    done: asyncio.Future[Outcome]
 
 
 class Committer(Generic[Item, Outcome]):
@@ -39,7 +39,7 @@ class Committer(Generic[Item, Outcome]):
         self, name: str, run: Callable[[Sequence[Item]], Sequence[Outcome | Exception]]
     ) -> None:
         self._run = run
-        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Waiting[Item, Outcome] | None] = SimpleQueue()
         self._closed = False
         self._ended = False
         # A daemon: a process that dies without ``close`` must not hang. Nothing that it leaves
@@ -55,7 +55,7 @@ class Committer(Generic[Item, Outcome]):
         if self._closed:
             raise StoreUnavailable("The store is closed: this process is ending.")
         done: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
-        self._queue.put(_Waiting(item, size, done))  # type: ignore[arg-type]  # invariant Future
+        self._queue.put(_Waiting(item, size, done))
         return await done
 
     async def close(self) -> None:
@@ -71,9 +71,9 @@ class Committer(Generic[Item, Outcome]):
             if group:
                 self._commit(group)
 
-    def _take(self) -> list[_Waiting]:
+    def _take(self) -> list[_Waiting[Item, Outcome]]:
         """Wait for one item, then take what else waits already, within bounds."""
-        group: list[_Waiting] = []
+        group: list[_Waiting[Item, Outcome]] = []
         size = 0
         waiting = self._queue.get()
         while waiting is not None:
@@ -88,10 +88,10 @@ class Committer(Generic[Item, Outcome]):
         self._ended = True
         return group
 
-    def _commit(self, group: list[_Waiting]) -> None:
+    def _commit(self, group: list[_Waiting[Item, Outcome]]) -> None:
         outcomes: Sequence[Outcome | Exception]
         try:
-            outcomes = self._run([waiting.item for waiting in group])  # type: ignore[misc]
+            outcomes = self._run([waiting.item for waiting in group])
         except Exception as exc:  # noqa: BLE001 - whatever it is, it is the callers' to see
             outcomes = [_own(exc) for _ in group]
         # Without its loop nobody waits any more.
@@ -106,7 +106,7 @@ def _own(error: Exception) -> Exception:
     return mine
 
 
-def _settle(group: list[_Waiting], outcomes: Sequence[object]) -> None:
+def _settle(group: list[_Waiting[Item, Outcome]], outcomes: Sequence[Outcome | Exception]) -> None:
     for waiting, outcome in zip(group, outcomes, strict=True):
         if waiting.done.done():  # its caller was cancelled
             continue

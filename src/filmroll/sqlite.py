@@ -14,7 +14,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
 import apsw
 
-from filmroll.durable import make_folders, translated
+from filmroll.durable import PRIVATE, make_folders, translated
 from filmroll.errors import InternalError, StorageFull, StoreUnavailable
 from filmroll.groups import Committer
 
@@ -43,8 +43,9 @@ class Database:
         self._broken = False
         with translated(), _translated():
             make_folders(path.parent.absolute())
-            self._lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, 0o666)
+            self._lock = os.open(f"{path}-lock", os.O_RDWR | os.O_CREAT, PRIVATE)
             with self._turn():
+                path.touch(PRIVATE)  # SQLite would let everyone read the secrets in it
                 self._writer = _connect(path)
                 _migrate(self._writer, migrations)
             self._reader = _connect(path)
@@ -75,8 +76,9 @@ class Database:
     async def close(self) -> None:
         """Finish what waits and close the file."""
         await self._writes.close()
-        self._reader.close()
-        self._writer.close()
+        with _translated():
+            self._reader.close()
+            self._writer.close()
         os.close(self._lock)
 
     @contextmanager

@@ -95,3 +95,8 @@ async def test_a_closed_store_refuses(tmp_path):
     await store.close()
     with pytest.raises(StoreUnavailable):
         await store.put("o/ab/abc", b"x", digest(b"x"))
+
+
+async def test_files_are_private(disk, tmp_path):
+    await disk.put("o/ab/abc", b"x", digest(b"x"))
+    assert (tmp_path / "blobs/o/ab/abc").stat().st_mode & 0o777 == 0o600

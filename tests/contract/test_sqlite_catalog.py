@@ -103,3 +103,10 @@ async def test_a_closed_store_refuses(tmp_path):
     await store.close()
     with pytest.raises(StoreUnavailable):
         await store.add_image(image(), None)
+
+
+async def test_the_files_are_private(sqlite, tmp_path):
+    await sqlite.add_image(image(), None)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert set(modes) >= {"catalog.db", "catalog.db-wal", "catalog.db-lock"}
+    assert set(modes.values()) == {0o600}

@@ -6,7 +6,7 @@ import os
 import zlib
 from pathlib import Path
 
-from filmroll.durable import translated
+from filmroll.durable import PRIVATE, translated
 
 _SLOTS = 4096
 _WIDTH = 8  # bytes
@@ -24,7 +24,7 @@ class Tombstones:
         """Open or create the file; StoreUnavailable if it cannot be used."""
         with translated():
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE)
             # Zeros if it is new, else no change. With holes in it, a disk that is full by then
             # would end the process by SIGBUS at the first look at a slot.
             os.posix_fallocate(self._file, 0, _SLOTS * _WIDTH)
