@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import sys
+from contextlib import suppress
 from typing import Any, TextIO
 
 import structlog
@@ -64,8 +65,9 @@ class _Lines:
 
     def _write(self) -> None:
         lines, self._lines = self._lines, []
-        self._file.write("\n".join([*lines, ""]))
-        self._file.flush()
+        with suppress(OSError):  # a full disk may hold the log, too: lines are lost, no work is
+            self._file.write("\n".join([*lines, ""]))
+            self._file.flush()
 
 
 class Metrics:
