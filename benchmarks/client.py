@@ -2,9 +2,9 @@
 
 import http.client
 import json
-import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,23 +46,17 @@ def ask(
 def fetch(server: Server, paths: Sequence[str], connections: int) -> Burst:
     """GET all paths once, each connection taking the next one when it is free."""
     bodies = [b""] * len(paths)
-    waiting = iter(enumerate(paths))  # next() of it is atomic
+    waiting = iter(enumerate(paths))  # shared: next() of it is atomic
 
-    def work() -> None:
+    def work(_: int) -> None:
         with closing(connect(server)) as connection:
             for number, path in waiting:
                 bodies[number] = ask(connection, "GET", path)
 
-    threads = [threading.Thread(target=work) for _ in range(connections)]
     start = time.perf_counter()
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    seconds = time.perf_counter() - start
-    if not all(bodies):
-        raise Wrong(f"{bodies.count(b'')} of {len(paths)} requests failed")
-    return Burst(bodies, len(paths) / seconds)
+    with ThreadPoolExecutor(connections) as pool:
+        list(pool.map(work, range(connections)))
+    return Burst(bodies, len(paths) / (time.perf_counter() - start))
 
 
 def upload(server: Server, files: Iterable[Path]) -> list[str]:

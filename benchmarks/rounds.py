@@ -27,6 +27,7 @@ def alternate(subjects: Mapping[str, Callable[[], float]], rounds: int) -> dict[
     values: dict[str, list[float]] = {name: [] for name in subjects}
     for number in range(rounds):
         for name, measure in subjects.items():
+            os.sync()  # what the one before left unwritten is not charged to this one
             values[name].append(measure())
         shown = ", ".join(f"{name} {values[name][-1]:,.1f}" for name in subjects)
         print(f"  round {number + 1} (load {os.getloadavg()[0]:.1f}): {shown}", flush=True)

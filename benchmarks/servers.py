@@ -59,7 +59,7 @@ def free_port() -> int:
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], port: int, log: Path, environment: dict[str, str] | None = None
+    command: Sequence[str], port: int, log: Path, environment: dict[str, str] | None = None
 ) -> Iterator[Server]:
     """Start a server, wait until it takes connections, and stop it in the end."""
     with log.open("ab") as output:
@@ -100,7 +100,17 @@ def nginx(folder: Path, port: int, http: str, workers: int) -> Iterator[Server]:
     configuration = folder / "nginx.conf"
     user = pwd.getpwuid(os.geteuid()).pw_name
     configuration.write_text(_NGINX.format(folder=folder, http=http, user=user, workers=workers))
-    command = [binary, "-p", folder, "-e", folder / "error.log", "-c", configuration]
+    command = [
+        binary,
+        "-p",
+        f"{folder}",
+        "-e",
+        "error.log",
+        "-c",
+        "nginx.conf",
+        "-g",
+        "daemon off;",
+    ]
     with running([*command, "-g", "daemon off;"], port, folder / "nginx.log") as server:
         yield server
 

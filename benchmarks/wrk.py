@@ -30,7 +30,8 @@ class Load:
 
 def wrk(url: str, connections: int, seconds: int, script: str = "report.lua", **env: str) -> Load:
     """Run wrk with two threads; raises Wrong if an answer was an error, or there was none."""
-    command = [tool("wrk", "wrk"), "-t2", f"-c{connections}", f"-d{seconds}s", "-s", script, url]
+    command = [tool("wrk", "wrk"), "-t2", f"-c{connections}", f"-d{seconds}s"]
+    command += ["--timeout", "30s", "-s", script, url]
     done = subprocess.run(
         command, cwd=_SCRIPTS, env=os.environ | env, capture_output=True, text=True, check=False
     )

@@ -1,6 +1,6 @@
 """A variant that is kept, asked for again and again, beside nginx with the same file."""
 
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 
 from benchmarks.client import ask, connect, upload
@@ -26,14 +26,11 @@ def run(folder: Path, rounds: int) -> list[Row]:
         path = f"/i/{upload(own, [photograph])[0]}/resize:width=512"
         picture = _body(own, path)
         rival = stack.enter_context(_nginx(folder, picture))
-        targets = {"Filmroll": (own, path), "nginx": (rival, "/picture.jpg")}
-        reached = alternate(
-            {
-                name: lambda server=server, path=path: _rate(server, path, picture)
-                for name, (server, path) in targets.items()
-            },
-            rounds,
-        )
+        subjects = {
+            "Filmroll": lambda: _rate(own, path, picture),
+            "nginx": lambda: _rate(rival, "/picture.jpg", picture),
+        }
+        reached = alternate(subjects, rounds)
     share = reached["Filmroll"].median / reached["nginx"].median
     note = f"{len(picture):,} bytes"
     return [
@@ -48,7 +45,7 @@ def run(folder: Path, rounds: int) -> list[Row]:
     ]
 
 
-def _nginx(folder: Path, picture: bytes):
+def _nginx(folder: Path, picture: bytes) -> AbstractContextManager[Server]:
     root = folder / "root"
     root.mkdir()
     (root / "picture.jpg").write_bytes(picture)

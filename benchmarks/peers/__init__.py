@@ -19,7 +19,7 @@ _THUMBOR = _HERE / "requirements-thumbor.txt"
 @contextmanager
 def ipx(folder: Path, photographs: Path, processes: int) -> Iterator[Server]:
     """Run ipx over a folder of photographs, as a Node cluster."""
-    with _node("ipx.mjs", folder, processes, photographs) as server:
+    with _node("ipx.mjs", folder, processes, str(photographs)) as server:
         yield server
 
 
@@ -28,7 +28,7 @@ def tus(folder: Path, processes: int) -> Iterator[Server]:
     """Run @tus/server with its file store, as a Node cluster. It does not sync its files."""
     store = folder / "tus"
     store.mkdir()
-    with _node("tus.mjs", folder, processes, store) as server:
+    with _node("tus.mjs", folder, processes, str(store)) as server:
         yield server
 
 
@@ -41,11 +41,12 @@ def thumbor(folder: Path, photographs: Path, processes: int) -> Iterator[Server]
     configuration = folder / "thumbor.conf"
     template = (_HERE / "thumbor.conf").read_text()
     configuration.write_text(f"{template}FILE_LOADER_ROOT_PATH = {str(photographs)!r}\n")
+    program = [f"{_VENV}/bin/thumbor", "-i", "127.0.0.1", "-c", f"{configuration}"]
     with ExitStack() as stack:
         for port in ports:
-            command = [_VENV / "bin/thumbor", "-i", "127.0.0.1", "-p", str(port)]
+            command = [*program, "-p", str(port)]
             log = folder / f"thumbor-{port}.log"
-            stack.enter_context(running([*command, "-c", configuration], port, log))
+            stack.enter_context(running(command, port, log))
         yield stack.enter_context(_balanced(folder, ports))
 
 
@@ -57,14 +58,18 @@ def npm_version(package: str) -> str:
 
 def thumbor_version() -> str:
     """Return thumbor with the version that is measured."""
-    return _THUMBOR.read_text().split("thumbor==")[1].split()[0].join(("thumbor ", ""))
+    return next(
+        line.replace("==", " ")
+        for line in _THUMBOR.read_text().splitlines()
+        if line.startswith("thumbor==")
+    )
 
 
 @contextmanager
-def _node(script: str, folder: Path, processes: int, *arguments: Path) -> Iterator[Server]:
+def _node(script: str, folder: Path, processes: int, *arguments: str) -> Iterator[Server]:
     _install_modules()
     port = free_port()
-    command = [tool("node", "nodejs"), _HERE / script, str(port), str(processes), *arguments]
+    command = [tool("node", "nodejs"), f"{_HERE / script}", str(port), str(processes), *arguments]
     with running(command, port, folder / f"{script}.log") as server:
         yield server
 
