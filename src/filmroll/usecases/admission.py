@@ -13,7 +13,7 @@ class Admission:
     """Hands out slots. Bulk leaves one of them free, so that interactive work starts at once."""
 
     def __init__(self, slots: int, line: int) -> None:
-        """``slots`` may work at once (bulk: one less); ``line`` more may wait interactively."""
+        """``slots`` may work at once (bulk: one less); ``line`` more are let in to wait."""
         self._free = slots
         self._line = line
         self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
@@ -23,9 +23,18 @@ class Admission:
         """Whether the next interactive caller would be refused."""
         return len(self._waiting[Lane.INTERACTIVE]) >= self._line and self._free == 0
 
+    def refuse_if_full(self, lane: Lane) -> None:
+        """Raise Overloaded if somebody who waits for an answer had better come again."""
+        if lane is Lane.INTERACTIVE and self.full:
+            raise Overloaded(
+                "All engines are busy and the waiting line is full. Try again in a second.",
+                retry_after=1,
+                limit=self._line,
+            )
+
     @asynccontextmanager
     async def slot(self, lane: Lane) -> AsyncIterator[None]:
-        """Hold a slot; raise Overloaded at once if the interactive line is full."""
+        """Wait for a slot and hold it."""
         await self._take(lane)
         try:
             yield
@@ -37,12 +46,6 @@ class Admission:
         if self._free > self._reserve(lane) and not self._waiting[lane]:
             self._free -= 1
             return
-        if lane is Lane.INTERACTIVE and self.full:
-            raise Overloaded(
-                "All engines are busy and the waiting line is full. Try again in a second.",
-                retry_after=1,
-                limit=self._line,
-            )
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[lane].append(turn)
         try:

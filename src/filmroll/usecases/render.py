@@ -1,0 +1,147 @@
+"""Pictures out of an original: opened, made, kept; each once however many ask for it."""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from functools import partial
+from typing import BinaryIO
+
+from filmroll.errors import (
+    Deleted,
+    EngineCrashed,
+    InvalidRequest,
+    TooLarge,
+    UnknownWatermark,
+    UnsupportedMedia,
+)
+from filmroll.instructions import Instructions
+from filmroll.model import (
+    Image,
+    ImageState,
+    Lane,
+    Problem,
+    Variant,
+    VariantState,
+    now,
+    original_key,
+    variant_key,
+)
+from filmroll.ports import BlobStore, Catalog, Engine, Picture
+from filmroll.usecases.admission import Admission
+
+# Faults of the image or of its instructions: trying again would change nothing.
+PERMANENT = (InvalidRequest, UnsupportedMedia, TooLarge)
+
+_WATERMARK_GONE = Problem.of(
+    UnknownWatermark("The image that serves as watermark does not exist, or was deleted.")
+)
+
+Made = Mapping[str, Variant]  # by recipe
+
+
+class Renderer:
+    """Makes variants and keeps them. Only the engine's own work takes an engine's place."""
+
+    def __init__(
+        self, blobs: BlobStore, catalog: Catalog, engine: Engine, admission: Admission
+    ) -> None:
+        self._blobs = blobs
+        self._catalog = catalog
+        self._engine = engine
+        self._admission = admission
+        self._flying: dict[tuple[str, str], asyncio.Task[Made]] = {}
+
+    def under_way(self, image: str, recipe: str) -> bool:
+        """Whether this variant is being made right now."""
+        return (image, recipe) in self._flying
+
+    async def make(self, image: Image, wanted: Sequence[Instructions], lane: Lane) -> Made:
+        """Make variants, each once however many ask for it at the same time.
+
+        Work goes on when the caller leaves: others may wait for it, and it is kept anyway.
+        """
+        keys = {(image.id, one.recipe()): one for one in wanted}
+        mine = [one for key, one in keys.items() if key not in self._flying]
+        if mine:
+            task = asyncio.create_task(self._render(image, mine, lane))
+            for one in mine:
+                key = (image.id, one.recipe())
+                self._flying[key] = task
+                task.add_done_callback(partial(self._landed, key))
+        made: dict[str, Variant] = {}
+        for task in {self._flying[key] for key in keys}:
+            made |= await asyncio.shield(task)
+        return {recipe: made[recipe] for _, recipe in keys}
+
+    def _landed(self, key: tuple[str, str], _: "asyncio.Task[Made]") -> None:
+        self._flying.pop(key, None)
+
+    async def _render(self, image: Image, wanted: Sequence[Instructions], lane: Lane) -> Made:
+        try:
+            results = await self._results(image, wanted, lane)
+        except EngineCrashed:
+            raise  # the next attempt may do better: nothing is kept
+        except PERMANENT as fault:
+            results = dict.fromkeys(wanted, Problem.of(fault))
+        variants = [await self._keep(image, one, results[one]) for one in wanted]
+        if not await self._catalog.put_variants(image.id, variants):
+            await self._blobs.delete([variant_key(image.id, one.recipe()) for one in wanted])
+            raise Deleted("This image was deleted while its variant was made.")
+        return {variant.recipe: variant for variant in variants}
+
+    async def _results(
+        self, image: Image, wanted: Sequence[Instructions], lane: Lane
+    ) -> dict[Instructions, Picture | Problem]:
+        async with AsyncExitStack() as files:
+            source = await self._blobs.open(original_key(image.id))
+            if source is None:
+                raise Deleted("This image was deleted, and its variants with it.")
+            files.enter_context(source)
+            marks = dict.fromkeys(mark for one in wanted for mark in one.watermarks)
+            overlays = {mark: await self._open_watermark(mark) for mark in marks}
+            for overlay in overlays.values():
+                if overlay is not None:
+                    files.enter_context(overlay)
+            possible = [one for one in wanted if all(overlays[mark] for mark in one.watermarks)]
+            there = {mark: overlay for mark, overlay in overlays.items() if overlay is not None}
+            made: Sequence[Picture | Problem] = ()
+            if possible:
+                async with self._admission.slot(lane):
+                    made = await self._engine.make(source, possible, there)
+        results: dict[Instructions, Picture | Problem] = dict.fromkeys(wanted, _WATERMARK_GONE)
+        results |= dict(zip(possible, made, strict=True))
+        return results
+
+    async def _open_watermark(self, mark: str) -> BinaryIO | None:
+        record = await self._catalog.get_image(mark)
+        if record is None or record.state is ImageState.DELETED:
+            return None
+        return await self._blobs.open(original_key(mark))
+
+    async def _keep(
+        self, image: Image, instructions: Instructions, result: Picture | Problem
+    ) -> Variant:
+        """Write the bytes of a result to its key and return the record."""
+        variant = Variant(
+            image=image.id,
+            recipe=instructions.recipe(),
+            instructions=instructions.canonical(),
+            state=VariantState.FAILED,
+            created_at=now(),
+        )
+        if isinstance(result, Problem):
+            return replace(variant, problem=result)
+        sha256 = hashlib.sha256(result.data).hexdigest()
+        await self._blobs.put(variant_key(image.id, variant.recipe), result.data, sha256)
+        return replace(
+            variant,
+            state=VariantState.READY,
+            format=result.format,
+            width=result.width,
+            height=result.height,
+            frames=result.frames,
+            bytes=len(result.data),
+            sha256=sha256,
+        )
