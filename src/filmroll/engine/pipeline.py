@@ -9,6 +9,7 @@ import pyvips
 
 from filmroll.engine import loaders, plain
 from filmroll.engine.canvas import Canvas
+from filmroll.engine.faults import too_much_memory
 from filmroll.engine.loaders import Source
 from filmroll.engine.steps import attention
 from filmroll.engine.steps.crop import crop
@@ -17,7 +18,7 @@ from filmroll.engine.steps.output import output
 from filmroll.engine.steps.resize import resize
 from filmroll.engine.steps.rotate import rotate
 from filmroll.engine.steps.watermark import Overlays, watermark
-from filmroll.errors import FilmrollError, InvalidInstructions, UnknownWatermark
+from filmroll.errors import FilmrollError, InternalError, InvalidInstructions, UnknownWatermark
 from filmroll.geometry import Size, crop_box, scaling, size_after
 from filmroll.instructions import (
     Crop,
@@ -81,9 +82,12 @@ def _variant(
     except FilmrollError as error:
         return Problem.of(error)
     except pyvips.Error as error:
+        if plain.memory_ran_out(error):
+            return Problem.of(too_much_memory())
         # Where the source was streamed, it may be to blame: then this says so.
         loaders.decode(source, 1, animated=False)
-        return Problem.of(plain.fault_of_variant(error))
+        fault = InternalError(f"The variant could not be made: {plain.words(error)}.")
+        return Problem.of(fault)
 
 
 def _step(canvas: Canvas, operation: Operation, overlays: Overlays) -> Canvas:

@@ -2,9 +2,6 @@
 
 import pyvips
 
-from filmroll.engine.faults import too_much_memory
-from filmroll.errors import FilmrollError, InternalError
-
 _OUT_OF_MEMORY = "out of memory"
 
 
@@ -23,10 +20,3 @@ def words(error: pyvips.Error) -> str:
 def memory_ran_out(error: pyvips.Error) -> bool:
     """Whether the memory limit of the child is what stopped libvips."""
     return _OUT_OF_MEMORY in str(error.detail)
-
-
-def fault_of_variant(error: pyvips.Error) -> FilmrollError:
-    """Return why a variant could not be made of a source that was decoded without fault."""
-    if memory_ran_out(error):
-        return too_much_memory()
-    return InternalError(f"The variant could not be made: {words(error)}.")

@@ -60,9 +60,7 @@ class EnginePool:
         request = {"wanted": [item.canonical() for item in wanted], "overlays": list(overlays)}
         async with self._child() as child:
             message, blobs = await child.run(request, descriptors)
-        if "problem" in message:
-            raise Problem(**message["problem"]).error()
-        return _results(message["results"], blobs)
+        return _results(message, blobs)
 
     async def check(self) -> Mapping[str, str]:
         """Pass a small image through a child; return the formats in and out, and versions."""
@@ -97,13 +95,15 @@ class EnginePool:
             self._free.put_nowait(supervisor)
 
 
-def _results(entries: list[dict[str, Any]], blobs: list[bytes]) -> list[Picture | Problem]:
-    """Pair what the child says of each variant with its bytes."""
+def _results(message: dict[str, Any], blobs: list[bytes]) -> list[Picture | Problem]:
+    """Pair what the child says of each variant with its bytes; raise what it says of the source."""
     data = iter(blobs)
     try:
+        if "problem" in message:
+            raise Problem(**message["problem"]).error()
         return [
             Problem(**entry["problem"]) if "problem" in entry else Picture(data=next(data), **entry)
-            for entry in entries
+            for entry in message["results"]
         ]
-    except (TypeError, StopIteration) as error:
+    except (KeyError, TypeError, StopIteration) as error:
         raise InternalError("The engine gave an answer that makes no sense.") from error

@@ -128,5 +128,17 @@ def test_all_metadata_is_kept_but_the_profile(form: str) -> None:
     assert "icc-profile-data" not in said  # the pixels are plain sRGB now
 
 
+@pytest.mark.parametrize("metadata", ["copyright", "all"])
+def test_preview_of_the_camera_does_not_show_what_was_cut_away(metadata: str) -> None:
+    preview = load(DUNE).thumbnail_image(160).jpegsave_buffer(keep="none")
+    image = load(DUNE).copy()
+    image.set_type(pyvips.GValue.blob_type, "jpeg-thumbnail-data", preview)
+    source = image.jpegsave_buffer()
+    assert load(source).get_typeof("jpeg-thumbnail-data")
+    data = make(source, f"crop:width=300,height=300/output:metadata={metadata}").data
+    assert not load(data).get_typeof("jpeg-thumbnail-data")
+    assert preview[-500:] not in data
+
+
 def test_recipes_name_the_libvips_that_is_installed() -> None:
     assert ENGINE_VERSION.endswith(f"/vips-{pyvips.version(0)}.{pyvips.version(1)}")

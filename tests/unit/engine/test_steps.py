@@ -2,6 +2,10 @@
 
 import pytest
 
+from filmroll.engine import pipeline
+from filmroll.instructions import parse
+from filmroll.limits import Limits
+from filmroll.model import Problem
 from tests.unit.engine.pictures import LADYBIRD, flat, lossless, near, psnr
 
 MARK = "c" * 26
@@ -152,3 +156,17 @@ def test_longest_text_in_the_largest_letters_fits() -> None:
     text = "W" * 500
     image = lossless(flat(0, 0, 0, width=640).pngsave_buffer(), f"watermark:text={text},size=2000")
     assert image.max() > 20
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (40, 1)])
+def test_text_on_next_to_nothing(size: tuple[int, int]) -> None:
+    width, height = size
+    dot = flat(0, 0, 0, width=width, height=height).pngsave_buffer()
+    for text in ("Hello", "Hello,tile=true", "Hello,rotate=30,scale=0.5"):
+        assert lossless(dot, f"watermark:text={text}").width == width
+
+
+def test_text_without_ink_is_refused() -> None:
+    [result] = pipeline.make(QUARTERS, [parse("watermark:text=%E2%A0%80")], {}, Limits())
+    assert isinstance(result, Problem)
+    assert result.code == "invalid-instructions"

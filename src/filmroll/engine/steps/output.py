@@ -26,6 +26,8 @@ _SAVERS: Mapping[str, str] = {
 }
 _QUALITY: Mapping[str, int] = {"jpeg": 80, "webp": 79, "avif": 63}
 _WHITE = "ffffff"
+_KEEP: Mapping[str, str] = {"none": "none", "copyright": "exif", "all": "all"}
+_PREVIEW = ("jpeg-thumbnail-data", "exif-ifd1-")
 _RIGHTS = frozenset({"exif-ifd0-Copyright", "exif-ifd0-Artist"})
 
 
@@ -34,10 +36,9 @@ def output(canvas: Canvas, op: Output, kind: str) -> Picture:
     image = _joined(canvas) if kind in ANIMATED else canvas.pixels()[0]
     if kind == "jpeg":
         image = lay_on(image, _WHITE)
-    if op.metadata == "copyright":
-        image = _rights_only(image)
-    keep = {"none": "none", "copyright": "exif", "all": "all"}[op.metadata]
-    data = getattr(image, _SAVERS[kind])(keep=keep, **_options(kind, op))
+    if op.metadata != "none":
+        image = _described(image, op.metadata)
+    data = getattr(image, _SAVERS[kind])(keep=_KEEP[op.metadata], **_options(kind, op))
     size, frames = canvas.size, len(canvas.frames) if kind in ANIMATED else 1
     return Picture(data=data, format=kind, width=size.width, height=size.height, frames=frames)
 
@@ -56,7 +57,7 @@ def _options(kind: str, op: Output) -> dict[str, Any]:
             effort = _effort(op, 3, 9)
             return {"Q": quality, "lossless": op.lossless, "effort": effort, "compression": "av1"}
         case "gif":
-            return {"effort": max(1, _effort(op, 4, 10)), "interlace": op.progressive}
+            return {"effort": max(1, _effort(op, 3, 10)), "interlace": op.progressive}
         case _:
             level = max(1, _effort(op, 6, 9))
             return {"compression": "deflate", "predictor": "horizontal", "level": level}
@@ -77,9 +78,14 @@ def _joined(canvas: Canvas) -> pyvips.Image:
     return strip
 
 
-def _rights_only(image: pyvips.Image) -> pyvips.Image:
+def _described(image: pyvips.Image, metadata: str) -> pyvips.Image:
+    """Drop what must not be kept: the rights alone, or all but the camera's own small preview.
+
+    That preview would still show what a crop has cut away.
+    """
     image = image.copy()
     for field in image.get_fields():
-        if field.startswith("exif-ifd") and field not in _RIGHTS:
+        other = metadata == "copyright" and field.startswith("exif-ifd") and field not in _RIGHTS
+        if other or field.startswith(_PREVIEW):
             image.remove(field)
     return image

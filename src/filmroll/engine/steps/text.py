@@ -1,18 +1,19 @@
 """Text as a picture, in the fonts that come with the package."""
 
 from collections.abc import Mapping
-from html import escape
 from importlib.resources import files
 
 import pyvips
 
 from filmroll.engine.color import rgba
+from filmroll.errors import InvalidInstructions
 from filmroll.geometry import Size
 
 _FONTS: Mapping[str, tuple[str, str]] = {
     "sans": ("DejaVu Sans", "DejaVuSans.ttf"),
     "sans-bold": ("DejaVu Sans Bold", "DejaVuSans-Bold.ttf"),
 }
+_NO_INK = "no text to render"
 _TRIAL = 32  # px; large enough to measure by, small enough for 500 letters in a row
 
 
@@ -34,6 +35,11 @@ def text_image(text: str, font: str, color: str, size: int | None, room: Size) -
 def _mask(text: str, font: str, size: float) -> pyvips.Image:
     name, file = _FONTS[font]
     path = str(files("filmroll.engine") / "fonts" / file)
-    # 72 dpi makes a point a pixel. The text is Pango markup, so it is escaped.
-    markup = escape(text, quote=False)
-    return pyvips.Image.text(markup, font=f"{name} {size:.2f}", fontfile=path, dpi=72)
+    # Pango takes the text for markup, and 72 dpi make a point a pixel.
+    plain = text.replace("&", "&amp;").replace("<", "&lt;")
+    try:
+        return pyvips.Image.text(plain, font=f"{name} {size:.2f}", fontfile=path, dpi=72)
+    except pyvips.Error as error:
+        if _NO_INK not in str(error.detail):
+            raise
+        raise InvalidInstructions("watermark: the text has nothing that can be seen.") from error
