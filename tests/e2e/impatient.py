@@ -6,9 +6,11 @@ Leases, overdue jobs and stalled bodies last seconds; all else is as ever.
 from filmroll import worker
 from filmroll.cli import main
 from filmroll.usecases import jobs, process, upload
+from filmroll.web import incoming
 
 process.LEASE_SECONDS = worker.LEASE_SECONDS = 4.0
 jobs.OVERDUE_SECONDS = upload.OVERDUE_SECONDS = 4.0
+incoming.STALL_SECONDS = 2.0
 
 if __name__ == "__main__":
     main()

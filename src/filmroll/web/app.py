@@ -32,6 +32,7 @@ from filmroll.model import new_id
 from filmroll.settings import Role
 from filmroll.web.access import Gate
 from filmroll.web.delivery import DeliveryRoute
+from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
 from filmroll.web.internal import internal
 from filmroll.web.management import management
 from filmroll.web.openapi import document
@@ -43,6 +44,8 @@ from filmroll.web.uploads import UploadRoute
 # Ids of requests are the process's random one and a number: unique, and cheaper than a random id.
 _PROCESS = new_id()[:16]
 _NUMBERS = itertools.count(1)
+# Of any other method nothing is counted but that it was another: clients make up what they like.
+_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 log = structlog.get_logger()
@@ -67,34 +70,43 @@ class App:
         """Serve one request."""
         if scope["type"] != "http":
             return
-        exchange = _Exchange(scope, send)
+        with self._metrics.in_progress.track_inprogress():
+            await self._serve(scope, Incoming(scope, receive), send)
+
+    async def _serve(self, scope: Scope, incoming: Incoming, send: Send) -> None:
+        exchange = _Exchange(scope, incoming, send)
         try:
-            exchange.route = await self._dispatch(scope, receive, exchange.send)
+            await self._dispatch(scope, incoming, exchange)
         except FilmrollError as error:
-            await exchange.refuse(problem_response(error), receive)
+            await exchange.refuse(problem_response(error))
         except Exception:
             log.exception("internal error", path=scope["path"], request_id=exchange.request_id)
             defect = InternalError("This is a defect of the service. Its log explains it.")
-            await exchange.refuse(problem_response(defect), receive)
+            await exchange.refuse(problem_response(defect))
         self._record(scope, exchange)
 
-    async def _dispatch(self, scope: Scope, receive: Receive, send: Send) -> str:
+    async def _dispatch(self, scope: Scope, incoming: Incoming, exchange: "_Exchange") -> None:
         path: str = scope["path"]
         if self._delivery is not None and path.startswith("/i/"):
-            await self._delivery(Request(scope, receive), send)
-            return "/i"
-        if self._upload is not None and path == "/v1/images" and scope["method"] == "POST":
-            response = await self._upload(Request(scope, receive))
-            await response(scope, receive, send)
-            return path
-        await self._api(scope, receive, send)
-        route = scope.get("route")
-        return getattr(route, "path", "other")
+            exchange.route = "/i"
+            await self._delivery(Request(scope, incoming), exchange.send)
+        elif self._upload is not None and path == "/v1/images" and scope["method"] == "POST":
+            exchange.route = path
+            response = await self._upload(Request(scope, incoming))
+            await response(scope, incoming, exchange.send)
+        else:
+            incoming.limit = LARGEST_JSON_BYTES
+            # Whatever has GET has HEAD; the server leaves the body out.
+            method = "GET" if scope["method"] == "HEAD" else scope["method"]
+            inner = {**scope, "method": method}
+            await self._api(inner, incoming, exchange.send)
+            exchange.route = getattr(inner.get("route"), "path", "other")
 
     def _record(self, scope: Scope, exchange: "_Exchange") -> None:
         seconds = time.perf_counter() - exchange.started
         route = exchange.route
-        self._metrics.answered(scope["method"], route, exchange.status, seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"
+        self._metrics.answered(method, route, exchange.status, seconds)
         if route == "/i" and exchange.status < 500:  # noqa: PLR2004 -- the CDN has that log
             return
         log.info(
@@ -110,8 +122,9 @@ class App:
 class _Exchange:
     """One request and what became of it."""
 
-    def __init__(self, scope: Scope, send: Send) -> None:
+    def __init__(self, scope: Scope, incoming: Incoming, send: Send) -> None:
         self._scope = scope
+        self._incoming = incoming
         self._send = send
         self.started = time.perf_counter()
         self.request_id = _request_id(scope)
@@ -122,14 +135,17 @@ class _Exchange:
         """Pass a message on; the first one gets the request's id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            name = (b"x-request-id", self.request_id.encode())
-            message["headers"] = [*message["headers"], name]
+            added = [(b"x-request-id", self.request_id.encode())]
+            if self._incoming.pending:  # no other request can follow what is left of the body
+                added.append((b"connection", b"close"))
+            message["headers"] = [*message["headers"], *added]
         await self._send(message)
 
-    async def refuse(self, response: Response, receive: Receive) -> None:
+    async def refuse(self, response: Response) -> None:
         """Send an error, unless an answer is on its way already."""
         if self.status == 0:
-            await response(self._scope, receive, self.send)
+            await self._incoming.drain()
+            await response(self._scope, self._incoming, self.send)
 
 
 def _request_id(scope: Scope) -> str:
@@ -187,6 +203,10 @@ async def _http(_: Request, error: Exception) -> Response:
     if error.status_code == 405:  # noqa: PLR2004 -- Method Not Allowed
         allow = (error.headers or {}).get("Allow", "")
         return problem_response(MethodNotAllowed("Use one of the methods in Allow.", allow=allow))
+    if isinstance(error.__cause__, FilmrollError):  # raised while the body was read
+        return problem_response(error.__cause__)
+    if error.status_code == 400:  # noqa: PLR2004 -- Bad Request: the body
+        return problem_response(MalformedRequest("The body is not JSON in UTF-8.", pointer=""))
     return problem_response(NotFound("There is nothing under this address; see /docs."))
 
 

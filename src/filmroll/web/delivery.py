@@ -39,6 +39,13 @@ _COMMON: _Headers = [
     (b"accept-ranges", b"bytes"),
 ]
 
+_PREFLIGHT: _Headers = [
+    (b"allow", _METHODS.encode()),
+    (b"access-control-allow-methods", b"GET, HEAD"),
+    (b"access-control-allow-headers", b"*"),
+    (b"access-control-max-age", b"86400"),
+]
+
 
 @dataclass(frozen=True, slots=True)
 class _Target:
@@ -70,7 +77,7 @@ class DeliveryRoute:
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
         if request.method == "OPTIONS":
-            await _send_empty(send, 204, [*_COMMON, (b"allow", _METHODS.encode())])
+            await _send_empty(send, 204, [*_COMMON, *_PREFLIGHT])
             return
         if request.method not in {"GET", "HEAD"}:
             raise MethodNotAllowed("Pictures are read with GET or HEAD.", allow=_METHODS)

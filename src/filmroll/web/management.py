@@ -21,6 +21,7 @@ from filmroll.usecases.resolve import MAX_VARIANTS, Resolver
 from filmroll.web.access import Gate
 from filmroll.web.form import MAX_FILES
 from filmroll.web.idempotent import Ids, once
+from filmroll.web.incoming import LARGEST_JSON_BYTES
 from filmroll.web.requests import DEFAULT_WAIT_SECONDS, if_match, preference
 from filmroll.web.services import Services
 from filmroll.web.views import image_view, job_view, json_response, preset_view
@@ -198,6 +199,7 @@ def _add_limits(router: APIRouter, services: Services) -> None:
         return json_response(
             {
                 "upload_bytes": settings.max_upload_bytes,
+                "json_bytes": LARGEST_JSON_BYTES,
                 "pixels": settings.max_pixels,
                 "side": settings.max_side,
                 "frames": settings.max_frames,

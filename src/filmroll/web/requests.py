@@ -15,7 +15,6 @@ from filmroll.usecases.spool import Spool, too_large
 DEFAULT_WAIT_SECONDS = 30.0
 _LONGEST_KEY = 255
 _SHA256 = re.compile(r"\s*sha-256\s*=\s*:([A-Za-z0-9+/=]+):\s*")
-_DRAINED_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,15 +128,3 @@ async def spool_body(request: Request, spool: Spool) -> None:
     except ClientDisconnect:
         raise IncompleteBody("The connection ended before the body did.") from None
     await spool.seal()
-
-
-async def drain(request: Request) -> None:
-    """Read a little more of a refused body, so that a client still writing hears the answer."""
-    left = _DRAINED_BYTES
-    try:
-        async for chunk in request.stream():
-            left -= len(chunk)
-            if left < 0:
-                return
-    except (ClientDisconnect, RuntimeError):  # gone, or already read
-        return

@@ -20,7 +20,6 @@ from filmroll.web.problems import problem_body
 from filmroll.web.requests import (
     Preference,
     announced_bytes,
-    drain,
     expected_digest,
     one,
     preference,
@@ -43,14 +42,7 @@ class UploadRoute:
         self._gate = gate
 
     async def __call__(self, request: Request) -> Response:
-        """Answer the request; a refused one is read on a little, so that its client hears why."""
-        try:
-            return await self._answer(request)
-        except FilmrollError:
-            await drain(request)
-            raise
-
-    async def _answer(self, request: Request) -> Response:
+        """Answer the request."""
         key = await self._gate.require(request, Scope.UPLOAD)
         caller = key.id if key else ""
         announced_bytes(request, self._services.settings.max_upload_bytes)

@@ -1,0 +1,55 @@
+"""The body of a request on its way in: never waited for without end, and known to be all there."""
+
+import asyncio
+from contextlib import suppress
+
+from starlette.types import Message, Receive, Scope
+
+from filmroll.errors import IncompleteBody, TooLarge
+
+STALL_SECONDS = 60.0  # without a byte
+LARGEST_JSON_BYTES = 1 << 20
+_DRAINED_BYTES = 1 << 20
+_DRAIN_SECONDS = 2.0
+
+
+class Incoming:
+    """An ASGI ``receive`` that knows how much of the body is still to come."""
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        """``limit`` may be set, in bytes, for a body that is held in memory."""
+        headers = dict(scope["headers"])
+        self._receive = receive
+        self._awaited = headers.get(b"expect", b"").lower() == b"100-continue"
+        self._received = 0
+        self.limit: int | None = None
+        self.pending = (
+            b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
+        )
+
+    async def __call__(self) -> Message:
+        """Return the next message; raise IncompleteBody if none comes, TooLarge over the limit."""
+        self._awaited = False
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise IncompleteBody(
+                f"No byte of the body came for {STALL_SECONDS:g} seconds. Nothing was kept."
+            ) from None
+        self.pending = message.get("more_body", False)
+        self._received += len(message.get("body", b""))
+        if self.limit is not None and self._received > self.limit:
+            raise TooLarge(f"This takes at most {self.limit} bytes.", limit=self.limit)
+        return message
+
+    async def drain(self) -> None:
+        """Read a refused body on a little: a client that is still writing hears the answer then.
+
+        One that waits for ``100 Continue`` is not told to go on.
+        """
+        self.limit = self._received + _DRAINED_BYTES
+        with suppress(TimeoutError, IncompleteBody, TooLarge):
+            async with asyncio.timeout(_DRAIN_SECONDS):
+                while self.pending and not self._awaited:
+                    await self()
