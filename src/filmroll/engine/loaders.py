@@ -72,7 +72,10 @@ def open_source(data: mmap.mmap | bytes, limits: Limits) -> Source:
     """
     with _damage_named(data):
         image = _opened(data, access="sequential")
-    kind = _LOADERS[image.get("vips-loader")]
+        kind = _LOADERS[image.get("vips-loader")]
+        primary = image.get("heif-primary") if kind == "avif" else 0
+        if primary:
+            image = _opened(data, access="sequential", page=primary)
     if kind == "avif" and image.get("heif-compression") != "av1":
         raise _heic()
     orientation = image.get("orientation") if image.get_typeof("orientation") else 1
@@ -83,7 +86,6 @@ def open_source(data: mmap.mmap | bytes, limits: Limits) -> Source:
     frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
     header = Header(format=kind, width=width, height=height, frames=frames)
     limits.admit(header if kind in ANIMATED else replace(header, frames=1))
-    primary = image.get("heif-primary") if kind == "avif" else 0
     return Source(data, header, stored, orientation, primary)
 
 

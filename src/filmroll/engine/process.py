@@ -63,7 +63,8 @@ class ChildProcess:
 
     async def ready(self) -> None:
         """Wait until it takes requests. Raises Hangup if it never will."""
-        await wire.answer(self._socket, self._bounds.memory)
+        async with self._talk:
+            await wire.answer(self._socket, self._bounds.memory)
 
     async def ask(
         self, request: dict[str, Any], descriptors: Sequence[int]

@@ -28,6 +28,7 @@ class Supervisor:
 
     async def start(self) -> ChildProcess:
         """Return a child that is ready. Raises InternalError if none can be started."""
+        self._refuse_if_closed()
         if self._child is not None and self._child.alive:
             return self._child
         self.retire()  # one that died idle: no job has to answer for it
@@ -36,6 +37,7 @@ class Supervisor:
             async with asyncio.timeout(_START):
                 await child.ready()
         except (Hangup, TimeoutError):
+            self._refuse_if_closed()
             self._child = None
             raise InternalError("The engine does not start.") from await child.autopsy()
         except BaseException:
@@ -60,8 +62,7 @@ class Supervisor:
             self.retire()
             raise too_slow(self._bounds.seconds) from None
         except Hangup:
-            if self._closed:
-                raise Overloaded("The engine is being stopped. Retry.", retry_after=1) from None
+            self._refuse_if_closed()
             self._child = None
             raise await child.autopsy()  # noqa: B904 -- brings its cause along
         except BaseException:
@@ -78,6 +79,10 @@ class Supervisor:
             self._child = None
             self._ends.add(end)
             end.add_done_callback(self._ends.discard)
+
+    def _refuse_if_closed(self) -> None:
+        if self._closed:
+            raise Overloaded("The engine is being stopped. Retry.", retry_after=1)
 
     async def close(self) -> None:
         """End the child and wait until nothing is left of it; a job in its hands is overloaded."""

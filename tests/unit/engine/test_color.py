@@ -39,6 +39,13 @@ def test_sixteen_bits(profile: str, *, alpha: bool) -> None:
     assert near(pixel(data), [*RED, 128] if alpha else RED)
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12])
+def test_deep_avif(bits: int) -> None:
+    deep = flat(*RED).colourspace("rgb16")
+    data = deep.heifsave_buffer(compression="av1", bitdepth=bits, Q=95, effort=0)
+    assert near(pixel(data), RED)
+
+
 def test_cmyk_without_a_profile() -> None:
     data = flat(*BRICK).icc_transform("cmyk", input_profile="srgb").jpegsave_buffer(Q=100)
     assert load(data).interpretation == "cmyk"

@@ -286,6 +286,26 @@ async def test_close_leaves_nothing_behind() -> None:
     await engine.close()
 
 
+async def test_close_does_not_wait_for_a_start() -> None:
+    engine = EnginePool(1)
+    starting = asyncio.create_task(engine.start())
+    await eventually(lambda: bool(engine.pids()))
+    [pid] = engine.pids()
+    async with asyncio.timeout(5):
+        await engine.close()
+        with pytest.raises(Overloaded):
+            await starting
+    assert not alive(pid)
+
+
+async def test_child_that_died_idle_costs_no_job() -> None:
+    async with pool() as engine:
+        [pid] = engine.pids()
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.sleep(0.1)
+        assert await works(engine)
+
+
 async def test_engine_that_does_not_start_blames_no_image(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
     engine = EnginePool(1)
