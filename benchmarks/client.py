@@ -11,15 +11,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from benchmarks.missing import Wrong
+from benchmarks.processes import processor_seconds
 from benchmarks.servers import Server
 
 
 @dataclass(frozen=True, slots=True)
 class Burst:
-    """The answers to some paths, in their order, and how many came per second."""
+    """The answers to some paths, in their order; how many came per second; what each cost."""
 
     bodies: Sequence[bytes]
     rate: float
+    processor_ms: float  # of the server's processes, for one answer
 
 
 def connect(server: Server) -> http.client.HTTPConnection:
@@ -53,10 +55,13 @@ def fetch(server: Server, paths: Sequence[str], connections: int) -> Burst:
             for number, path in waiting:
                 bodies[number] = ask(connection, "GET", path)
 
+    used = sum(map(processor_seconds, server.pids))
     start = time.perf_counter()
     with ThreadPoolExecutor(connections) as pool:
         list(pool.map(work, range(connections)))
-    return Burst(bodies, len(paths) / (time.perf_counter() - start))
+    seconds = time.perf_counter() - start
+    used = sum(map(processor_seconds, server.pids)) - used
+    return Burst(bodies, len(paths) / seconds, used / len(paths) * 1e3)
 
 
 def upload(server: Server, files: Iterable[Path]) -> list[str]:

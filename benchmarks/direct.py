@@ -44,8 +44,9 @@ def workers(count: int) -> Iterator[ProcessPoolExecutor]:
 def burst(pool: ProcessPoolExecutor, make: Maker, paths: Sequence[Path]) -> Burst:
     """Make a picture of every file."""
     start = time.perf_counter()
-    bodies = list(pool.map(_made, [make] * len(paths), paths))
-    return Burst(bodies, len(paths) / (time.perf_counter() - start))
+    bodies, used = zip(*pool.map(_made, [make] * len(paths), paths), strict=True)
+    rate = len(paths) / (time.perf_counter() - start)
+    return Burst(bodies, rate, sum(used) / len(paths) * 1e3)
 
 
 def seconds(make: Maker, path: Path) -> float:
@@ -56,5 +57,6 @@ def seconds(make: Maker, path: Path) -> float:
     return time.perf_counter() - start
 
 
-def _made(make: Maker, path: Path) -> bytes:
-    return make(path.read_bytes())
+def _made(make: Maker, path: Path) -> tuple[bytes, float]:
+    start = time.process_time()
+    return make(path.read_bytes()), time.process_time() - start

@@ -42,7 +42,7 @@ class Server:
     """A running server."""
 
     port: int
-    pid: int
+    pids: tuple[int, ...]  # of all processes that it was started as
 
     @property
     def url(self) -> str:
@@ -72,7 +72,7 @@ def running(
         )
     try:
         _wait(process, port, log)
-        yield Server(port, process.pid)
+        yield Server(port, (process.pid,))
     finally:
         process.send_signal(signal.SIGTERM)
         try:

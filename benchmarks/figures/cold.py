@@ -1,5 +1,6 @@
 """Variants that are asked for the first time: photographs of 2,040 px → JPEG of 512 px."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -30,7 +31,8 @@ class _Subject:
     """Who makes the pictures, and those made last."""
 
     burst: Callable[[], Burst]
-    pictures: Sequence[bytes] = field(default=())
+    pictures: Sequence[bytes] = ()
+    processor_ms: list[float] = field(default_factory=list)
 
     @property
     def bytes(self) -> int:
@@ -44,6 +46,7 @@ class _Subject:
         if found != {("jpegload_buffer", *_SIZE)}:
             raise Wrong(f"pictures of other kinds or sizes than {_SIZE}: {found}")
         self.pictures = burst.bodies
+        self.processor_ms.append(burst.processor_ms)
         return burst.rate
 
 
@@ -110,6 +113,7 @@ def _rows(
         scored = dict(zip(files[::_SCORED], subject.pictures[::_SCORED], strict=True))
         score = quality.score(scored, *_SIZE)
         note = (
+            f"{statistics.median(subject.processor_ms):.1f} ms of a processor and "
             f"{subject.bytes / len(files) / 1000:.1f} kB a picture, PSNR {score.psnr:.1f} dB, "
             f"SSIM {score.ssim:.4f}; Filmroll is {own / reached[name].median:.2f} × as fast"
         )

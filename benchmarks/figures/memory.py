@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.client import ask, connect
 from benchmarks.photographs import numbered, photographs, small, with_serial
+from benchmarks.processes import memory
 from benchmarks.results import Row
 from benchmarks.servers import Server, filmroll
 
@@ -74,7 +75,7 @@ def run(folder: Path, _rounds: int) -> list[Row]:
     serial = count(1)
     with filmroll(folder) as server:
         clients = [_Client(server, templates, random.Random(n), serial) for n in range(_CLIENTS)]
-        start = _memory(server.pid)
+        start = memory(*server.pids)
         few = _after(clients, _FEW, server)
         many = _after(clients, _MANY - _FEW, server)
     growth = many / few
@@ -98,16 +99,4 @@ def _after(clients: list[_Client], requests: int, server: Server) -> float:
     with ThreadPoolExecutor(len(clients)) as pool:
         list(pool.map(_Client.work, clients, repeat(share)))
     time.sleep(_SETTLE_SECONDS)
-    return _memory(server.pid)
-
-
-def _memory(pid: int) -> float:
-    """Return the MiB of a process and all below it; shared pages count once (PSS)."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    own = next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1024
-    children = [
-        child
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text().split()
-    ]
-    return own + sum(_memory(int(child)) for child in children)
+    return memory(*server.pids)

@@ -43,11 +43,15 @@ def thumbor(folder: Path, photographs: Path, processes: int) -> Iterator[Server]
     configuration.write_text(f"{template}FILE_LOADER_ROOT_PATH = {str(photographs)!r}\n")
     program = [f"{_VENV}/bin/thumbor", "-i", "127.0.0.1", "-c", f"{configuration}"]
     with ExitStack() as stack:
-        for port in ports:
-            command = [*program, "-p", str(port)]
-            log = folder / f"thumbor-{port}.log"
-            stack.enter_context(running(command, port, log))
-        yield stack.enter_context(_balanced(folder, ports))
+        servers = [
+            stack.enter_context(
+                running([*program, "-p", str(port)], port, folder / f"thumbor-{port}.log")
+            )
+            for port in ports
+        ]
+        servers.append(stack.enter_context(_balanced(folder, ports)))
+        pids = tuple(pid for server in servers for pid in server.pids)
+        yield Server(servers[-1].port, pids)
 
 
 def npm_version(package: str) -> str:
