@@ -2,8 +2,8 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from filmroll.catalog.sqlite import SqliteCatalog
 from filmroll.catalog.tombstones import Tombstones
 from filmroll.engine.pool import EnginePool
 from filmroll.engine.process import Bounds
+from filmroll.errors import StorageFull, StoreUnavailable
 from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue, Processor
 from filmroll.probe import HeaderProbe
 from filmroll.queues.sqlite import SqliteQueue
@@ -47,15 +48,16 @@ class Stores:
 @asynccontextmanager
 async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     """Open the stores that the settings name; close them at the end."""
-    _require_writable(settings.data)
     async with AsyncExitStack() as stack:
-        blobs = DiskBlobs(settings.store_path("blobs", "blobs"))
-        stack.push_async_callback(blobs.close)
-        catalog = SqliteCatalog(settings.store_path("catalog", "catalog.db"))
-        stack.push_async_callback(catalog.close)
-        queue = SqliteQueue(settings.store_path("queue", "queue.db"))
-        stack.push_async_callback(queue.close)
-        epochs = Tombstones(settings.data / "epochs")
+        with _opening(settings.data):
+            _require_writable(settings.data)
+            blobs = DiskBlobs(settings.store_path("blobs", "blobs"))
+            stack.push_async_callback(blobs.close)
+            catalog = SqliteCatalog(settings.store_path("catalog", "catalog.db"))
+            stack.push_async_callback(catalog.close)
+            queue = SqliteQueue(settings.store_path("queue", "queue.db"))
+            stack.push_async_callback(queue.close)
+            epochs = Tombstones(settings.data / "epochs")
         yield Stores(blobs=blobs, catalog=catalog, queue=queue, epochs=epochs)
 
 
@@ -64,7 +66,8 @@ async def open_services(settings: Settings, role: Role) -> AsyncIterator[Service
     """Put together the use cases of one role; what was begun is finished at the end."""
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings))
-        token = settings.internal_token or _shared_token(settings.data)
+        with _opening(settings.data):
+            token = settings.internal_token or _shared_token(settings.data)
         if role in PROCESSING:
             processing = await stack.enter_async_context(_processing(settings, stores))
             processor: Processor = processing.processor
@@ -169,13 +172,22 @@ def _shared_token(data: Path) -> str:
 
 
 def _require_writable(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
     probe = folder / f".writable-{secrets.token_hex(4)}"
+    probe.touch()
+    probe.unlink()
+
+
+@contextmanager
+def _opening(folder: Path) -> Iterator[None]:
+    """Say in one line what keeps this user from using a data folder."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe.touch()
-        probe.unlink()
-    except OSError as fault:
+        yield
+    except (OSError, StoreUnavailable, StorageFull) as fault:
+        cause = fault.__cause__ or fault
+        reason = cause.strerror if isinstance(cause, OSError) else cause
+        where = getattr(cause, "filename", None) or folder
         raise CannotStart(
-            f"cannot write to the data folder {folder}: {fault.strerror}. Choose another with "
+            f"cannot use the data folder {folder}: {reason} ({where}). Choose another with "
             "FILMROLL_DATA, or give this user the right to write there."
         ) from fault
