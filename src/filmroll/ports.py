@@ -39,10 +39,13 @@ class BlobInfo:
 class BlobStore(Protocol):
     """Objects under keys such as ``o/ab/abc…``; immutable but for being replaced whole."""
 
-    async def put(self, key: str, body: bytes | Path, sha256: str) -> None:
+    async def put(
+        self, key: str, body: bytes | Path, sha256: str, *, lasting: bool = True
+    ) -> None:
         """Store an object; return only when it is durable, power cut included.
 
         A reader sees all of it or nothing. A ``Path`` is taken over: it is gone afterwards.
+        One that is not ``lasting`` can be made again: a power cut may take it, or cut it short.
         Raises DigestMismatch, with nothing kept, if the bytes do not hash to ``sha256`` (hex).
         An existing object is replaced as a whole.
         """
@@ -338,9 +341,12 @@ class Processor(Protocol):
         Raises Overloaded at once when the waiting line is full.
         """
 
-    async def make_variant(self, image: str, instructions: Instructions) -> Variant:
+    async def make_variant(
+        self, image: str, instructions: Instructions, *, again: bool = False
+    ) -> Variant:
         """Make and keep one variant, or return the one that is kept; the same for all who ask.
 
+        ``again``: the kept one's bytes are lost or damaged; make them anew.
         Raises NotFound or Deleted for the image, Overloaded, and what the engine refuses with.
         """
 

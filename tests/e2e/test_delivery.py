@@ -8,6 +8,7 @@ import httpx
 import pytest
 import pyvips
 
+from tests.e2e.service import Service
 from tests.e2e.test_upload import upload
 from tests.samples import jpeg, tiny_jpeg
 
@@ -125,9 +126,7 @@ def test_presets_by_name(http: httpx.Client, image: dict) -> None:
     assert (gone.status_code, gone.json()["code"]) == (422, "unknown-preset")
 
 
-def test_the_same_cold_variant_for_many_at_once_is_made_once(
-    http: httpx.Client, service, image
-) -> None:
+def test_the_same_cold_variant_for_many_at_once_is_made_once(service, image) -> None:
     answers: list[httpx.Response] = []
 
     def ask() -> None:
@@ -141,6 +140,19 @@ def test_the_same_cold_variant_for_many_at_once_is_made_once(
         thread.join()
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("damage", [lambda _: b"", lambda data: data[:-1] + b"x", None])
+def test_a_variant_that_a_power_cut_took_is_made_again(tmp_path, damage) -> None:
+    with Service(tmp_path / "data") as first, first.client() as http:
+        image = upload(http, jpeg(400, 300, seed=24), WEBP).json()
+        good = http.get(f"/i/{image['id']}/{WEBP}").content
+    recipe = image["variants"][0]["recipe"]
+    blob = tmp_path / "data" / "blobs" / "v" / image["id"][:2] / image["id"] / recipe
+    blob.unlink() if damage is None else blob.write_bytes(damage(good))
+    with Service(tmp_path / "data") as second, second.client() as http:
+        assert http.get(f"/i/{image['id']}/{WEBP}").content == good
+    assert blob.read_bytes() == good
 
 
 def test_nothing_of_a_deleted_image_is_left(http: httpx.Client, service) -> None:

@@ -16,6 +16,7 @@ from filmroll.errors import FilmrollError
 class Change:
     """One change of a group: two steps, between which the group becomes durable."""
 
+    lasting: bool = field(default=True, kw_only=True)  # whether it has to survive a power cut
     error: FilmrollError | None = field(default=None, init=False)
     folders: Sequence[str] = field(default=(), init=False)  # that were changed
 

@@ -63,15 +63,15 @@ class DiskBlobs:
             self._descriptor = os.open(self._root, os.O_RDONLY)
         self._changes: Committer[Change, None] = Committer("filmroll-blobs", self._commit)
 
-    async def put(self, key: str, body: bytes | Path, sha256: str) -> None:
-        target = self._path(key)
-        temporary = next(self._names)
+    async def put(self, key: str, body: bytes | Path, sha256: str, *, lasting: bool = True) -> None:
+        change = Put(next(self._names), self._path(key), None, lasting=lasting)
         if isinstance(body, bytes) and len(body) <= _SMALL:
             check_digest(body, sha256)
-            await self._changes.commit(Put(temporary, target, body), len(body))
+            change.body = body
+            await self._changes.commit(change, len(body))
         else:
             # Goes on if the caller is cancelled, so that nothing is left behind.
-            await asyncio.shield(self._put_large(Put(temporary, target, None), body, sha256))
+            await asyncio.shield(self._put_large(change, body, sha256))
 
     async def read(self, key: str) -> bytes | None:
         file = _open(self._path(key))
@@ -124,8 +124,9 @@ class DiskBlobs:
                     _take_over(body, change.temporary)
                 with Path(change.temporary).open("rb") as file:
                     compare_digest(hashlib.file_digest(file, "sha256").hexdigest(), sha256)
-            with self._barrier():
-                sync_path(change.temporary)
+            if change.lasting:
+                with self._barrier():
+                    sync_path(change.temporary)
         except FilmrollError:
             change.discard()
             raise
@@ -144,7 +145,8 @@ class DiskBlobs:
             for change in changes:
                 change.attempt(change.publish)
             with self._barrier():
-                self._sync_folders({folder for change in changes for folder in change.folders})
+                lasting = [change for change in changes if change.lasting]
+                self._sync_folders({folder for change in lasting for folder in change.folders})
         finally:
             for change in changes:
                 change.discard()
@@ -170,7 +172,10 @@ class DiskBlobs:
         written = [
             change.temporary
             for change in changes
-            if isinstance(change, Put) and change.body is not None and change.error is None
+            if isinstance(change, Put)
+            and change.body is not None
+            and change.lasting
+            and change.error is None
         ]
         if len(written) == 1:
             sync_path(written[0])

@@ -18,7 +18,14 @@ class MemoryBlobs:
     def __init__(self) -> None:
         self._objects: dict[str, tuple[bytes, float]] = {}
 
-    async def put(self, key: str, body: bytes | Path, sha256: str) -> None:
+    async def put(
+        self,
+        key: str,
+        body: bytes | Path,
+        sha256: str,
+        *,
+        lasting: bool = True,  # noqa: ARG002 -- nothing here outlasts the process
+    ) -> None:
         check_key(key)
         if isinstance(body, Path):
             body = _take_over(body)

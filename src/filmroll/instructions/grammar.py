@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -18,9 +19,12 @@ MAX_OPERATIONS = 32
 PRESET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Instructions:
-    """Operations in the order in which they run; ``output`` is the last, if there is one."""
+    """Operations in the order in which they run; ``output`` is the last, if there is one.
+
+    What follows from them is worked out once.
+    """
 
     operations: tuple[Operation, ...]
 
@@ -43,11 +47,19 @@ class Instructions:
 
     def canonical(self) -> str:
         """Return the one text of these instructions."""
-        return "/".join(_write(op) for op in self.operations)
+        return self._canonical
 
     def recipe(self) -> str:
         """Return the hash of the canonical text and the engine's version: 32 hex digits."""
-        text = f"{ENGINE_VERSION}\n{self.canonical()}"
+        return self._recipe
+
+    @cached_property
+    def _canonical(self) -> str:
+        return "/".join(_write(op) for op in self.operations)
+
+    @cached_property
+    def _recipe(self) -> str:
+        text = f"{ENGINE_VERSION}\n{self._canonical}"
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -1,9 +1,11 @@
 """Handing out originals and variants; a variant is made on first use and kept."""
 
+import hashlib
+import os
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from filmroll.errors import Deleted
+from filmroll.errors import InternalError
 from filmroll.instructions import Instructions
 from filmroll.model import Image, Variant, VariantState, original_key, variant_key
 from filmroll.ports import BlobStore, Catalog, Processor
@@ -25,6 +27,7 @@ class Asset:
     width: int
     height: int
     lasting: bool  # whether the URL can never mean other bytes
+    instructions: Instructions | None  # that made it; None for an original
 
 
 class Downloads:
@@ -57,6 +60,7 @@ class Downloads:
             width=found.width,
             height=found.height,
             lasting=True,
+            instructions=None,
         )
 
     async def image(self, image: str) -> Image:
@@ -70,21 +74,38 @@ class Downloads:
         if variant is None or variant.state is not VariantState.READY:
             require_possible([instructions], header_of(image))
             variant = await self._processor.make_variant(image.id, instructions)
-        return _asset(variant, lasting=lasting)
+        return _asset(variant, instructions, lasting=lasting)
 
     async def open(self, asset: Asset) -> BinaryIO:
-        """Open the bytes; raise Deleted if they went away meanwhile."""
+        """Open the bytes; raise Deleted if the image went away meanwhile."""
         file = await self._blobs.open(asset.key)
+        if file is None or file.seek(0, os.SEEK_END) != asset.bytes:
+            await self._make_again(asset)
+            file = await self._blobs.open(asset.key)
         if file is None:
-            raise Deleted("This image was deleted, and its variants with it.")
+            raise _lost()
         return file
 
     async def read(self, asset: Asset) -> bytes:
-        """Return the bytes of a small asset; raise Deleted if they went away meanwhile."""
+        """Return the bytes of a small asset; raise Deleted if the image went away meanwhile."""
         data = await self._blobs.read(asset.key)
+        if data is None or hashlib.sha256(data).hexdigest() != asset.sha256:
+            await self._make_again(asset)
+            data = await self._blobs.read(asset.key)
         if data is None:
-            raise Deleted("This image was deleted, and its variants with it.")
+            raise _lost()
         return data
+
+    async def _make_again(self, asset: Asset) -> None:
+        """Replace the bytes of a variant that a power cut took; an original's cannot be."""
+        await self._images.get(asset.image)  # or it is deleted, and that is why
+        if asset.instructions is None:
+            raise _lost()
+        await self._processor.make_variant(asset.image, asset.instructions, again=True)
+
+
+def _lost() -> InternalError:
+    return InternalError("The bytes of this image are missing or damaged on the server's disk.")
 
 
 def variant_etag(image: str, recipe: str) -> str:
@@ -92,7 +113,7 @@ def variant_etag(image: str, recipe: str) -> str:
     return f"{image}.{recipe}"
 
 
-def _asset(variant: Variant, *, lasting: bool) -> Asset:
+def _asset(variant: Variant, instructions: Instructions, *, lasting: bool) -> Asset:
     return Asset(
         image=variant.image,
         key=variant_key(variant.image, variant.recipe),
@@ -104,4 +125,5 @@ def _asset(variant: Variant, *, lasting: bool) -> Asset:
         width=variant.width,
         height=variant.height,
         lasting=lasting,
+        instructions=instructions,
     )

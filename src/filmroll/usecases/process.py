@@ -53,10 +53,12 @@ class Processing:
                 break
         return await self._catalog.get_job(job)
 
-    async def make_variant(self, image: str, instructions: Instructions) -> Variant:
+    async def make_variant(
+        self, image: str, instructions: Instructions, *, again: bool = False
+    ) -> Variant:
         """Return the kept variant, or make and keep it; raise what stands against it."""
         recipe = instructions.recipe()
-        variant = await self._catalog.get_variant(image, recipe)
+        variant = None if again else await self._catalog.get_variant(image, recipe)
         if variant is None:
             original = await self._living(image)
             if not self._renderer.under_way(image, recipe):

@@ -134,7 +134,8 @@ class Renderer:
         if isinstance(result, Problem):
             return replace(variant, problem=result)
         sha256 = hashlib.sha256(result.data).hexdigest()
-        await self._blobs.put(variant_key(image.id, variant.recipe), result.data, sha256)
+        key = variant_key(image.id, variant.recipe)
+        await self._blobs.put(key, result.data, sha256, lasting=False)
         return replace(
             variant,
             state=VariantState.READY,

@@ -21,6 +21,7 @@ class VariantCall(BaseModel):
 
     image: str
     instructions: str  # canonical text
+    again: bool = False
 
 
 def internal(services: Services) -> APIRouter:
@@ -45,7 +46,7 @@ def internal(services: Services) -> APIRouter:
     async def make_variant(request: Request, call: VariantCall) -> Response:
         require_role(request)
         instructions = parse(call.instructions)
-        variant = await services.processor.make_variant(call.image, instructions)
+        variant = await services.processor.make_variant(call.image, instructions, again=call.again)
         return Response(VARIANT.dump_json(variant), media_type="application/json")
 
     return router

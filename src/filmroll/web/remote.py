@@ -32,9 +32,11 @@ class RemoteProcessor:
         except NotFound:
             return None
 
-    async def make_variant(self, image: str, instructions: Instructions) -> Variant:
+    async def make_variant(
+        self, image: str, instructions: Instructions, *, again: bool = False
+    ) -> Variant:
         """Make a variant there; raise what it is refused with there."""
-        call = {"image": image, "instructions": instructions.canonical()}
+        call = {"image": image, "instructions": instructions.canonical(), "again": again}
         return VARIANT.validate_json(await self._call("/internal/variants", call))
 
     async def close(self) -> None:
