@@ -2,13 +2,17 @@
 
 import asyncio
 
+import structlog
+
 from filmroll.cli.console import err, fail
-from filmroll.settings import Role, Settings
+from filmroll.settings import LogFormat, Role, Settings
 from filmroll.telemetry import configure_logging
 from filmroll.web.app import UPLOADING, App
 from filmroll.web.server import free_port, serve
 from filmroll.web.services import Services
 from filmroll.wiring import build_worker, open_services
+
+log = structlog.get_logger()
 
 
 async def run(role: Role, settings: Settings) -> None:
@@ -41,6 +45,9 @@ def _announce(role: Role, services: Services, port: int) -> None:
     settings = services.settings
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     url = settings.public_url or f"http://{host}:{port}"
+    if settings.log is LogFormat.JSON:
+        log.info("ready", role=role.value, url=url, data=str(settings.data.resolve()))
+        return
     err.print(f"[bold green]filmroll {role.value}[/] is ready: [bold]{url}[/]", soft_wrap=True)
     err.print(f"  data     {settings.data.resolve()}", markup=False, soft_wrap=True)
     if role in UPLOADING:
