@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from filmroll.ports import Delivery
 
-_POLL = 0.05  # s; how late a message of another process, or the end of a lease, may be seen
+_POLL = 0.2  # s; how late a message of another process, or the end of a lease, may be seen
 
 
 class Bell:
