@@ -20,7 +20,8 @@ class Incoming:
         """``limit`` may be set, in bytes, for a body that is held in memory."""
         headers = dict(scope["headers"])
         self._receive = receive
-        self._awaited = headers.get(b"expect", b"").lower() == b"100-continue"
+        # Whether nothing will come by itself: the client asked whether it should, or it stalled.
+        self._silent = headers.get(b"expect", b"").lower() == b"100-continue"
         self._received = 0
         self.limit: int | None = None
         self.pending = (
@@ -29,14 +30,15 @@ class Incoming:
 
     async def __call__(self) -> Message:
         """Return the next message; raise IncompleteBody if none comes, TooLarge over the limit."""
-        self._awaited = False
         try:
             async with asyncio.timeout(STALL_SECONDS):
                 message = await self._receive()
         except TimeoutError:
+            self._silent = True
             raise IncompleteBody(
                 f"No byte of the body came for {STALL_SECONDS:g} seconds. Nothing was kept."
             ) from None
+        self._silent = False
         self.pending = message.get("more_body", False)
         self._received += len(message.get("body", b""))
         if self.limit is not None and self._received > self.limit:
@@ -51,5 +53,5 @@ class Incoming:
         self.limit = self._received + _DRAINED_BYTES
         with suppress(TimeoutError, IncompleteBody, TooLarge):
             async with asyncio.timeout(_DRAIN_SECONDS):
-                while self.pending and not self._awaited:
+                while self.pending and not self._silent:
                     await self()
