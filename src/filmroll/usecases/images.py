@@ -72,12 +72,7 @@ class Images:
 
     async def get(self, image: str) -> Image:
         """Return an image; raise NotFound, or Deleted for a tombstone."""
-        found = await self._catalog.get_image(image)
-        if found is None:
-            raise NotFound("There is no image with this id.")
-        if found.state is ImageState.DELETED:
-            raise Deleted("This image was deleted, and its variants with it.")
-        return found
+        return await living(self._catalog, image)
 
     async def variants(self, image: str) -> Sequence[Variant]:
         """Return the kept variants of an image, oldest first."""
@@ -126,6 +121,16 @@ class Images:
     async def _raise_unknown(self, image: str) -> None:
         if await self._catalog.get_image(image) is None:
             raise NotFound("There is no image with this id.")
+
+
+async def living(catalog: Catalog, image: str) -> Image:
+    """Return an image; raise NotFound, or Deleted for a tombstone."""
+    found = await catalog.get_image(image)
+    if found is None:
+        raise NotFound("There is no image with this id.")
+    if found.state is ImageState.DELETED:
+        raise Deleted("This image was deleted, and its variants with it.")
+    return found
 
 
 def header_of(image: Image) -> Header:

@@ -1,7 +1,7 @@
 """Making variants: for a job from the queue, or for someone who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -24,6 +24,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Engine
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.images import living
 from filmroll.usecases.render import PERMANENT, Renderer
 
 LEASE_SECONDS = 60.0
@@ -60,25 +61,28 @@ class Processing:
         recipe = instructions.recipe()
         variant = None if again else await self._catalog.get_variant(image, recipe)
         if variant is None:
-            original = await self._living(image)
+            original = await living(self._catalog, image)
             if not self._renderer.under_way(image, recipe):
                 self._admission.refuse_if_full(Lane.INTERACTIVE)
             try:
-                made = await self._renderer.make(original, [instructions], Lane.INTERACTIVE)
+                variant = await self._make_now(original, instructions)
             except EngineCrashed:  # perhaps not by this image: look once more before blaming it
-                made = await self._renderer.make(original, [instructions], Lane.INTERACTIVE)
-            variant = made[recipe]
+                variant = await self._make_now(original, instructions)
         if variant.problem is not None:
             raise variant.problem.error()
         return variant
+
+    async def _make_now(self, image: Image, instructions: Instructions) -> Variant:
+        made = await self._renderer.make(image, [instructions], Lane.INTERACTIVE, record=True)
+        return made[instructions.recipe()]
 
     async def _attempt(self, job: Job) -> bool:
         """Make one attempt at a claimed job, write down how it ended; True: try again at once."""
         async with self._kept_alive(job):
             try:
-                image = await self._living(job.image)
+                image = await living(self._catalog, job.image)
                 wanted = [parse(text) for text in job.instructions]
-                made = await self._renderer.make(image, wanted, job.lane)
+                made = await self._renderer.make(image, wanted, job.lane, record=False)
             except EngineCrashed as fault:
                 if job.attempts < MAX_CRASHES:
                     return await self._give_back(job, delay=0.0)
@@ -90,7 +94,7 @@ class Processing:
                 raise
             else:
                 problems = [variant.problem for variant in made.values() if variant.problem]
-                await self._end(job, problems[0] if problems else None)
+                await self._end(job, problems[0] if problems else None, tuple(made.values()))
         return False
 
     async def _give_back(self, job: Job, delay: float) -> bool:
@@ -106,13 +110,15 @@ class Processing:
             fault = InternalError(f"The job failed {job.attempts} times; the log says why.")
             await self._end(job, Problem.of(fault))
 
-    async def _end(self, job: Job, problem: Problem | None) -> None:
+    async def _end(
+        self, job: Job, problem: Problem | None, variants: Sequence[Variant] = ()
+    ) -> None:
         state = JobState.FAILED if problem else JobState.SUCCEEDED
         image = await self._catalog.get_image(job.image)
         if image is not None:
             image = _after_job(image, job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
-        await self._catalog.finish_job(ended, image, ())
+        await self._catalog.finish_job(ended, image, variants)
 
     @asynccontextmanager
     async def _kept_alive(self, job: Job) -> AsyncIterator[None]:
@@ -130,14 +136,6 @@ class Processing:
             heart.cancel()
             with suppress(asyncio.CancelledError):
                 await heart
-
-    async def _living(self, image: str) -> Image:
-        found = await self._catalog.get_image(image)
-        if found is None:
-            raise NotFound("There is no image with this id.")
-        if found.state is ImageState.DELETED:
-            raise Deleted("This image was deleted, and its variants with it.")
-        return found
 
 
 def _after_job(image: Image, job: Job, problem: Problem | None) -> Image:

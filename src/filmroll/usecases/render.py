@@ -57,15 +57,18 @@ class Renderer:
         """Whether this variant is being made right now."""
         return (image, recipe) in self._flying
 
-    async def make(self, image: Image, wanted: Sequence[Instructions], lane: Lane) -> Made:
+    async def make(
+        self, image: Image, wanted: Sequence[Instructions], lane: Lane, *, record: bool
+    ) -> Made:
         """Make variants, each once however many ask for it at the same time.
 
-        Work goes on when the caller leaves: others may wait for it, and it is kept anyway.
+        Their bytes are kept; their records too if ``record`` says so, else the caller writes
+        them. Work goes on when the caller leaves: others may wait for it.
         """
         keys = {(image.id, one.recipe()): one for one in wanted}
         mine = [one for key, one in keys.items() if key not in self._flying]
         if mine:
-            task = asyncio.create_task(self._render(image, mine, lane))
+            task = asyncio.create_task(self._render(image, mine, lane, record=record))
             for one in mine:
                 key = (image.id, one.recipe())
                 self._flying[key] = task
@@ -78,7 +81,9 @@ class Renderer:
     def _landed(self, key: tuple[str, str], _: "asyncio.Task[Made]") -> None:
         self._flying.pop(key, None)
 
-    async def _render(self, image: Image, wanted: Sequence[Instructions], lane: Lane) -> Made:
+    async def _render(
+        self, image: Image, wanted: Sequence[Instructions], lane: Lane, *, record: bool
+    ) -> Made:
         try:
             results = await self._results(image, wanted, lane)
         except EngineCrashed:
@@ -86,7 +91,7 @@ class Renderer:
         except PERMANENT as fault:
             results = dict.fromkeys(wanted, Problem.of(fault))
         variants = [await self._keep(image, one, results[one]) for one in wanted]
-        if not await self._catalog.put_variants(image.id, variants):
+        if record and not await self._catalog.put_variants(image.id, variants):
             await self._blobs.delete([variant_key(image.id, one.recipe()) for one in wanted])
             raise Deleted("This image was deleted while its variant was made.")
         return {variant.recipe: variant for variant in variants}
