@@ -7,9 +7,9 @@ from pathlib import Path
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
-def memory(pid: int) -> float:
-    """Return the MiB of a process and all below it; shared pages count once (PSS)."""
-    return sum(_pss(each) for each in _tree(pid))
+def memory(pid: int) -> list[float]:
+    """Return the MiB of a process and of each below it; shared pages count once (PSS)."""
+    return [_pss(each) for each in _tree(pid)]
 
 
 def processor_seconds(pid: int) -> float:

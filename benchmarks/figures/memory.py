@@ -78,11 +78,11 @@ def run(folder: Path, _rounds: int) -> list[Row]:
         start = memory(*server.pids)
         few = _after(clients, _FEW, server)
         many = _after(clients, _MANY - _FEW, server)
-    growth = many / few
+    growth = sum(many) / sum(few)
     return [
-        Row(subject="at the start", value=round(start, 1), unit="MiB"),
-        Row(subject=f"after {_FEW:,}", value=round(few, 1), unit="MiB"),
-        Row(subject=f"after {_MANY:,}", value=round(many, 1), unit="MiB"),
+        _row("at the start", start),
+        _row(f"after {_FEW:,}", few),
+        _row(f"after {_MANY:,}", many),
         Row(
             subject=f"after {_MANY:,} : after {_FEW:,}",
             value=round(growth, 3),
@@ -94,7 +94,13 @@ def run(folder: Path, _rounds: int) -> list[Row]:
     ]
 
 
-def _after(clients: list[_Client], requests: int, server: Server) -> float:
+def _row(subject: str, memories: list[float]) -> Row:
+    service, *engines = memories
+    note = f"the service {service:.1f}, its {len(engines)} engines {sum(engines):.1f}"
+    return Row(subject=subject, value=round(sum(memories), 1), unit="MiB", note=note)
+
+
+def _after(clients: list[_Client], requests: int, server: Server) -> list[float]:
     share = requests // len(clients)
     with ThreadPoolExecutor(len(clients)) as pool:
         list(pool.map(_Client.work, clients, repeat(share)))
