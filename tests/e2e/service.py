@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 from types import TracebackType
+from typing import Self
 
 import httpx
 
@@ -42,6 +43,12 @@ def filmroll(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[
     )
 
 
+def children_of(pid: int) -> list[int]:
+    """Return the processes that one has started: a service's engines."""
+    tasks = Path(f"/proc/{pid}/task").glob("*/children")
+    return [int(child) for listing in tasks for child in listing.read_text().split()]
+
+
 class Service:
     """``filmroll <role>`` on a data folder; restarted on the same port after a stop or a kill."""
 
@@ -63,7 +70,7 @@ class Service:
         self._variables = variables
         self.process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> "Service":
+    def __enter__(self) -> Self:
         self.start()
         return self
 

@@ -120,7 +120,7 @@ def test_a_body_over_the_limit(http):
     refused(http.post("/v1/images", files=form), 413, "too-large")
 
 
-def test_a_content_length_that_lies(service, http):
+def test_a_content_length_that_lies(service):
     body = tiny_jpeg(2)
     head = f"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 100}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
@@ -163,7 +163,8 @@ def test_fields_that_are_not_known_or_out_of_bounds(http):
     body = tiny_jpeg(3)
     for params in (
         {"nmae": "x"}, {"metadata": "[1]"}, {"metadata": "{"}, {"name": "x" * 300}, {"tag": ""},
-        {"name": "a\x00b"}, [("name", "a"), ("name", "b")], {"metadata": json.dumps({"a": "x" * 20_000})},
+        {"name": "a\x00b"}, [("name", "a"), ("name", "b")],
+        {"metadata": json.dumps({"a": "x" * 20_000})},
     ):  # fmt: skip
         refused(http.post("/v1/images", content=body, params=params), 422, "invalid-request")
     many = [("variant", f"resize:width={n}") for n in range(1, 60)]

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from filmroll.usecases.process import MAX_CRASHES
-from tests.e2e.service import IMPATIENT, Service, free_port
+from tests.e2e.service import IMPATIENT, Service, children_of, free_port
 from tests.samples import jpeg, tiny_jpeg
 
 pytestmark = pytest.mark.slow
@@ -145,11 +145,6 @@ def kill_engine(service: Service, chance: random.Random) -> None:
     children = children_of(service.process.pid)
     if children:
         os.kill(chance.choice(children), signal.SIGKILL)
-
-
-def children_of(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").glob("*/children")
-    return [int(child) for listing in tasks for child in listing.read_text().split()]
 
 
 def test_jobs_survive_kills_of_every_role(tmp_path: Path) -> None:

@@ -1,0 +1,145 @@
+"""What an operator sees: health, metrics, logs, and documentation that needs no other host."""
+
+import json
+import re
+import time
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.e2e.service import Service
+from tests.e2e.test_upload import THUMB, upload, wait_for
+from tests.samples import jpeg, tiny_jpeg
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory):
+    """A service that nobody else counts on."""
+    with Service(tmp_path_factory.mktemp("operations") / "data") as running:
+        yield running
+
+
+def test_it_is_alive_and_ready(http: httpx.Client) -> None:
+    assert http.get("/healthz").json() == {"alive": True}
+    assert http.get("/readyz").json() == {"ready": True, "faults": {}}
+
+
+def test_metrics_count_what_happened(http: httpx.Client) -> None:
+    before = counters(http)
+    body = tiny_jpeg(95)
+    image = upload(http, body).json()
+    upload(http, b"no picture")
+    http.get(f"/i/{image['id']}")
+    http.get(f"/i/{image['id']}/{THUMB}")
+    http.get("/i/nobody")
+    http.request("BREW", "/v1/images")
+    job = upload(http, jpeg(seed=95), THUMB, prefer="respond-async").headers["location"]
+    wait_for(http, job)
+    time.sleep(0.2)  # the worker counts a job after its end is written
+    after = counters(http)
+
+    def grown(name: str, **labels: str) -> float:
+        key = (name, frozenset(labels.items()))
+        return after[key] - before.get(key, 0)
+
+    requests = "filmroll_requests_total"
+    upload_route = {"method": "POST", "route": "/v1/images"}
+    assert grown(requests, **upload_route, status="201") == 1
+    assert grown(requests, **upload_route, status="202") == 1
+    assert grown(requests, **upload_route, status="415") == 1
+    assert grown(requests, method="GET", route="/i", status="200") == 2
+    assert grown(requests, method="GET", route="/i", status="404") == 1
+    assert grown(requests, method="other", route="/v1/images", status="405") == 1
+    assert grown("filmroll_request_duration_seconds_count", route="/i") == 3
+    assert grown("filmroll_uploaded_bytes_total") == len(body) + len(jpeg(seed=95))
+    assert grown("filmroll_jobs_total", state="succeeded") == 1
+    assert after["filmroll_requests_in_progress", frozenset()] == 1, "the one that asks"
+    for state in ("waiting", "leased", "dead"):
+        labels = frozenset({"lane": "interactive", "state": state}.items())
+        assert after["filmroll_queue_messages", labels] == 0
+
+
+def counters(http: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(http.get("/metrics").text)
+        for sample in family.samples
+    }
+
+
+def test_log_lines_are_json_and_lead_from_a_request_to_its_line(
+    http: httpx.Client, service: Service
+) -> None:
+    upload(http, tiny_jpeg(96), x_request_id="mine-96")
+    unnamed = upload(http, b"no picture").headers["x-request-id"]
+    lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
+    assert [line["url"] for line in lines if line["event"] == "ready"] == [service.url]
+    found = {line["request_id"]: line for line in lines if "request_id" in line}
+    for request_id, status in (("mine-96", 201), (unnamed, 415)):
+        line = found[request_id]
+        assert (line["method"], line["path"], line["status"]) == ("POST", "/v1/images", status)
+        assert line["ms"] > 0
+
+
+def test_docs_need_no_other_host(http: httpx.Client) -> None:
+    page = http.get("/docs")
+    assert page.status_code == 200
+    references = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)""", page.text)
+    assert len(references) >= 3
+    for reference in references:
+        assert not urlsplit(reference).netloc, reference
+        assert http.get(reference).status_code == 200, reference
+    assert not re.findall(r"https?://", page.text)
+    assert http.get("/").headers["location"] == "/docs"
+
+
+def test_every_problem_that_an_answer_names_has_its_page(http: httpx.Client) -> None:
+    problem = upload(http, b"").json()
+    page = http.get(problem["type"])
+    assert page.status_code == 200
+    assert problem["title"] in page.text
+    assert http.get("/problems/none-such").status_code == 404
+
+
+def test_every_route_of_the_description_answers(http: httpx.Client) -> None:
+    description = http.get("/openapi.json").json()
+    assert description["openapi"].startswith("3.1")
+    image = upload(http, jpeg(seed=97), THUMB).json()
+    http.put("/v1/presets/thumb", json={"instructions": THUMB})
+    job = upload(http, tiny_jpeg(98), THUMB, prefer="respond-async").headers["location"]
+    places = {
+        "image": image["id"],
+        "instructions": "resize:width=9",
+        "job": job.rsplit("/", 1)[-1],
+        "name": "thumb",
+        "code": "not-found",
+    }
+    bodies = {
+        ("patch", "/v1/images/{image}"): {"name": "new"},
+        ("post", "/v1/images/{image}/variants"): {"variants": [THUMB]},
+        ("put", "/v1/presets/{name}"): {"instructions": THUMB},
+    }
+    operations = [
+        (method, path, operation)
+        for path, methods in description["paths"].items()
+        for method, operation in methods.items()
+    ]
+    operations.sort(key=lambda one: one[0] == "delete")  # what is needed goes last
+    for method, path, operation in operations:
+        content = tiny_jpeg(99) if (method, path) == ("post", "/v1/images") else None
+        answer = http.request(
+            method, path.format(**places), json=bodies.get((method, path)), content=content
+        )
+        assert answer.is_success, (method, path, answer.text)
+        assert str(answer.status_code) in operation["responses"], (method, path)
+
+
+def test_references_of_the_description_resolve(http: httpx.Client) -> None:
+    text = http.get("/openapi.json").text
+    schemas = json.loads(text)["components"]["schemas"]
+    names = re.findall(r'"#/components/schemas/([^"]+)"', text)
+    assert names
+    assert set(names) <= set(schemas)
