@@ -41,6 +41,7 @@ class ChildProcess:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._process, self._socket = _spawn(bounds)
+        self._statm = Path(f"/proc/{self._process.pid}/statm").open("rb", buffering=0)
         self._talk = asyncio.Lock()
         self._end: asyncio.Task[None] | None = None
         self.jobs = 0
@@ -58,7 +59,7 @@ class ChildProcess:
     @property
     def worn(self) -> bool:
         """Whether it has done enough, or holds too much memory."""
-        pages = int(Path(f"/proc/{self.pid}/statm").read_text().split()[1])
+        pages = int(os.pread(self._statm.fileno(), 64, 0).split()[1])
         return self.jobs >= self._bounds.jobs or pages * _PAGE > self._bounds.resident
 
     async def ready(self) -> None:
@@ -110,6 +111,7 @@ class ChildProcess:
 
     def _close(self) -> None:
         self._socket.close()
+        self._statm.close()
         assert self._process.stderr is not None
         self._process.stderr.close()
 

@@ -23,8 +23,7 @@ class Hangup(Exception):
 def send(peer: socket.socket, message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
     """Send a message and its blobs; blocks (child's side)."""
     head = _frame(message | {"sizes": [len(blob) for blob in blobs]})
-    for part in (head, *blobs):
-        peer.sendall(part)
+    peer.sendall(b"".join((head, *blobs)))  # one wake-up of the other side
 
 
 def receive(peer: socket.socket) -> tuple[dict[str, Any], list[int]]:
@@ -39,9 +38,10 @@ async def ask(peer: socket.socket, message: dict[str, Any], files: Sequence[int]
     loop = asyncio.get_running_loop()
     frame = _frame(message)
     try:
-        # A child that waits for work has an empty buffer: these few bytes never have to wait.
-        socket.send_fds(peer, [frame[: _LENGTH.size]], files)
-        await loop.sock_sendall(peer, frame[_LENGTH.size :])
+        # A child that waits for work has an empty buffer: at least the first bytes find room.
+        sent = socket.send_fds(peer, [frame], files)
+        if sent < len(frame):
+            await loop.sock_sendall(peer, frame[sent:])
     except ConnectionError as error:
         raise Hangup from error
 
@@ -52,12 +52,13 @@ async def answer(peer: socket.socket, limit: int) -> tuple[dict[str, Any], list[
     Raises Hangup, also for what no sound child would say.
     """
     try:
-        length = _LENGTH.unpack(await _take(peer, _LENGTH.size))[0]
+        inbox = _Inbox(peer)
+        length = _LENGTH.unpack(await inbox.take(_LENGTH.size))[0]
         _within(limit, length)
-        message = json.loads(await _take(peer, length))
+        message = json.loads(await inbox.take(length))
         sizes = message.pop("sizes")
         _within(limit, sum(sizes))
-        return message, [await _take(peer, size) for size in sizes]
+        return message, [await inbox.take(size) for size in sizes]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Hangup from error
 
@@ -83,13 +84,20 @@ def _exactly(peer: socket.socket, size: int) -> bytes:
     return b"".join(parts)
 
 
-async def _take(peer: socket.socket, size: int) -> bytes:
-    loop = asyncio.get_running_loop()
-    parts = []
-    while size:
-        part = await loop.sock_recv(peer, min(size, _CHUNK))
-        if not part:
-            raise Hangup
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
+class _Inbox:
+    """What has arrived of one answer: received in large pieces, handed out by size."""
+
+    def __init__(self, peer: socket.socket) -> None:
+        self._peer = peer
+        self._arrived = bytearray()
+
+    async def take(self, size: int) -> bytes:
+        loop = asyncio.get_running_loop()
+        while len(self._arrived) < size:
+            part = await loop.sock_recv(self._peer, _CHUNK)
+            if not part:
+                raise Hangup
+            self._arrived += part
+        taken = bytes(self._arrived[:size])
+        del self._arrived[:size]
+        return taken
