@@ -41,7 +41,9 @@ class ChildProcess:
     def __init__(self, bounds: Bounds) -> None:
         self._bounds = bounds
         self._process, self._socket = _spawn(bounds)
-        self._statm = Path(f"/proc/{self._process.pid}/statm").open("rb", buffering=0)
+        self._statm = Path(f"/proc/{self._process.pid}/statm").open(  # noqa: SIM115 -- lives with the child
+            "rb", buffering=0
+        )
         self._talk = asyncio.Lock()
         self._end: asyncio.Task[None] | None = None
         self.jobs = 0
