@@ -7,7 +7,7 @@ from typing import Any
 
 import structlog
 
-from filmroll.errors import Overloaded
+from filmroll.errors import Overloaded, StoreUnavailable
 from filmroll.model import Job, Lane
 from filmroll.ports import Delivery, JobQueue, Processor
 from filmroll.telemetry import Metrics
@@ -80,19 +80,28 @@ class Worker:
     async def _handle(self, delivery: Delivery) -> None:
         heart = asyncio.create_task(self._beat(delivery))
         try:
-            job = await self._processor.run_job(delivery.job)
+            job = await self._run(delivery.job)
             if job is None or job.state.final:
                 await self._queue.ack([delivery])
                 self._note(delivery, job)
             else:
                 await self._queue.release(delivery, _RELEASE_SECONDS)
-        except Exception as fault:
-            if not isinstance(fault, Overloaded):
-                log.exception("a job goes back to the queue", job=delivery.job)
+        except Exception:
+            log.exception("a job goes back to the queue", job=delivery.job)
             with suppress(Exception):  # its lease ends anyway
                 await self._queue.release(delivery, _RELEASE_SECONDS)
         finally:
             heart.cancel()
+
+    async def _run(self, job: str) -> Job | None:
+        """Run a job once the line has room; to give it back would count as a failed delivery."""
+        while True:
+            try:
+                return await self._processor.run_job(job)
+            except StoreUnavailable:
+                raise
+            except Overloaded:
+                await asyncio.sleep(_RELEASE_SECONDS)
 
     async def _beat(self, delivery: Delivery) -> None:
         while True:

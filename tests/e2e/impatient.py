@@ -1,6 +1,7 @@
 """Filmroll with less patience, so that tests need not wait a minute for what a dead process held.
 
-Leases, overdue jobs and stalled bodies last seconds; all else is as ever.
+Leases, overdue jobs and stalled bodies last seconds, refused jobs rest for less; all else is as
+ever.
 """
 
 from filmroll import worker
@@ -11,6 +12,7 @@ from filmroll.web import incoming
 process.LEASE_SECONDS = worker.LEASE_SECONDS = 4.0
 jobs.OVERDUE_SECONDS = upload.OVERDUE_SECONDS = 4.0
 incoming.STALL_SECONDS = 2.0
+worker._RELEASE_SECONDS = 0.2
 
 if __name__ == "__main__":
     main()

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from tests.e2e.raw import answer, connected, head
-from tests.e2e.service import Service, children_of
+from tests.e2e.service import IMPATIENT, Service, children_of
 from tests.e2e.test_upload import THUMB, upload, wait_for
 from tests.samples import jpeg, png, tiny_jpeg
 
@@ -25,7 +25,8 @@ PLAIN = "resize:width=60"
 def service(tmp_path_factory) -> Iterator[Service]:
     """One engine, and nobody may wait for it: with the one that bulk leaves free, two work."""
     data = tmp_path_factory.mktemp("edges") / "data"
-    with Service(data, FILMROLL_ENGINES="1", FILMROLL_WAITING_LINE="0") as running:
+    line = {"FILMROLL_ENGINES": "1", "FILMROLL_WAITING_LINE": "0"}
+    with Service(data, module=IMPATIENT, **line) as running:
         yield running
 
 
@@ -251,6 +252,9 @@ def test_when_the_line_is_full_nobody_is_kept_waiting(service, http) -> None:
         assert http.get(f"/i/{image['id']}").status_code == 200, "originals need no engine"
         kept = upload(http, jpeg(seed=92), PLAIN, prefer="wait=1")
         assert kept.status_code == 202, "an upload is kept, and its job waits in the queue"
+        time.sleep(2)  # long enough for a worker to try many times
+        dead = 'filmroll_queue_messages{lane="interactive",state="dead"} 0.0'
+        assert dead in http.get("/metrics").text, "to wait is no failure"
     for thread in threads:
         thread.join()
     assert statuses == [200, 200]
