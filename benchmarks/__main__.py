@@ -34,6 +34,8 @@ def _measured(name: str, rounds: int) -> Figure:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     machine = facts()
+    if not machine.idle:
+        print(f"  NOT IDLE: the processors are {machine.busy_percent} % busy with other work")
     try:
         rows = module.run(folder, rounds)
     except Missing as missing:

@@ -8,11 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
+_IDLE_PERCENT = 5
+_SAMPLE_SECONDS = 3
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """The machine and its state just before a figure; ``load`` is the average of one minute."""
+    """The machine, and how busy its processors were just before a figure, with others' work."""
 
     at: str
     commit: str
@@ -20,7 +22,12 @@ class Machine:
     cores: int
     memory_mib: int
     kernel: str
-    load: float
+    busy_percent: int
+
+    @property
+    def idle(self) -> bool:
+        """Whether the clock measures what it should: nothing else was going on."""
+        return self.busy_percent <= _IDLE_PERCENT
 
 
 def facts() -> Machine:
@@ -32,8 +39,23 @@ def facts() -> Machine:
         cores=len(os.sched_getaffinity(0)),
         memory_mib=int(_field("/proc/meminfo", "MemTotal").split()[0]) // 1024,
         kernel=platform.release(),
-        load=round(os.getloadavg()[0], 2),
+        busy_percent=round(100 * _busy()),
     )
+
+
+def _busy() -> float:
+    """Return the share of all processors' time that is used now."""
+    used, total = _spent()
+    time.sleep(_SAMPLE_SECONDS)
+    used_then, total_then = _spent()
+    return (used_then - used) / (total_then - total)
+
+
+def _spent() -> tuple[int, int]:
+    with Path("/proc/stat").open() as file:
+        spent = [int(field) for field in file.readline().split()[1:9]]
+    idle = spent[3] + spent[4]  # waiting for a disk is idling, too
+    return sum(spent) - idle, sum(spent)
 
 
 def _field(path: str, name: str) -> str:

@@ -63,9 +63,11 @@ def _page(figure: dict[str, object]) -> str:
     machine = Machine(**figure["machine"])  # type: ignore[arg-type]  # JSON of our own
     where = (
         f"{machine.at}, commit {machine.commit}, {machine.cores} × {machine.processor}, "
-        f"{machine.memory_mib} MiB, Linux {machine.kernel}; load before: {machine.load}; "
-        f"rounds: {figure['rounds']}."
+        f"{machine.memory_mib} MiB, Linux {machine.kernel}; rounds: {figure['rounds']}; "
+        f"processors busy before: {machine.busy_percent} %."
     )
+    if not machine.idle:
+        where += " **NOT IDLE: rates and times are those of a shared machine.**"
     lines = [f"## {figure['title']}", "", where, "", *_table(figure["rows"]), ""]  # type: ignore[arg-type]
     return "\n".join(lines)
 

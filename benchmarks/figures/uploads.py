@@ -95,6 +95,7 @@ def run(folder: Path, rounds: int) -> list[Row]:
 
 
 def _floors(folder: Path, little: bytes, larger: bytes) -> dict[str, Callable[[], float]]:
+    folder.mkdir()
     return {
         "the disk, 4 KB, an fsync each": lambda: disk.one_by_one(folder, little),
         "the disk, 4 KB, 32 share a syncfs": lambda: disk.in_groups(folder, little),
