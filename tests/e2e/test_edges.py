@@ -211,10 +211,8 @@ def test_an_image_deleted_while_its_variants_are_made_leaves_nothing(service, ht
         image = sent.json()["id"]
         assert http.delete(f"/v1/images/{image}").status_code == 204
     assert wait_for(http, sent.headers["location"])["state"] == "cancelled"
-    deadline = time.monotonic() + 20
-    while files_of(service, image):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    time.sleep(1)  # the engines have gone on, and what they made has been thrown away
+    assert files_of(service, image) == []
     assert http.get(f"/i/{image}/{PLAIN}").status_code == 410
 
 

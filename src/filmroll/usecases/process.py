@@ -118,7 +118,8 @@ class Processing:
         if image is not None:
             image = _after_job(image, job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
-        await self._catalog.finish_job(ended, image, variants)
+        if not await self._catalog.finish_job(ended, image, variants):
+            await self._renderer.discard_if_deleted(job.image, variants)
 
     @asynccontextmanager
     async def _kept_alive(self, job: Job) -> AsyncIterator[None]:

@@ -78,6 +78,12 @@ class Renderer:
             made |= await asyncio.shield(task)
         return {recipe: made[recipe] for _, recipe in keys}
 
+    async def discard_if_deleted(self, image: str, variants: Sequence[Variant]) -> None:
+        """Remove bytes that were written too late for the deletion of their image to find them."""
+        found = await self._catalog.get_image(image)
+        if found is None or found.state is ImageState.DELETED:
+            await self._blobs.delete([variant_key(image, one.recipe) for one in variants])
+
     def _landed(self, key: tuple[str, str], _: "asyncio.Task[Made]") -> None:
         self._flying.pop(key, None)
 
