@@ -83,6 +83,7 @@ class App:
             log.exception("internal error", path=scope["path"], request_id=exchange.request_id)
             defect = InternalError("This is a defect of the service. Its log explains it.")
             await exchange.refuse(problem_response(defect))
+        exchange.end()
         self._record(scope, exchange)
 
     async def _dispatch(self, scope: Scope, incoming: Incoming, exchange: "_Exchange") -> None:
@@ -141,11 +142,20 @@ class _Exchange:
             message["headers"] = [*message["headers"], *added]
         await self._send(message)
 
+    def end(self) -> None:
+        """Let go of the connection: see ``Incoming.end``."""
+        self._incoming.end()
+        self._send = _nowhere
+
     async def refuse(self, response: Response) -> None:
         """Send an error, unless an answer is on its way already."""
         if self.status == 0:
             await self._incoming.drain()
             await response(self._scope, self._incoming, self.send)
+
+
+async def _nowhere(_: Message) -> None:
+    raise InternalError("The answer has ended.")
 
 
 def _request_id(scope: Scope) -> str:

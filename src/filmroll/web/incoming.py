@@ -45,6 +45,10 @@ class Incoming:
             raise TooLarge(f"This takes at most {self.limit} bytes.", limit=self.limit)
         return message
 
+    def end(self) -> None:
+        """Let go of the connection: what an error's traceback still holds must not keep it open."""
+        self._receive = _ended
+
     async def drain(self) -> None:
         """Read a refused body on a little: a client that is still writing hears the answer then.
 
@@ -55,3 +59,7 @@ class Incoming:
             async with asyncio.timeout(_DRAIN_SECONDS):
                 while self.pending and not self._silent:
                     await self()
+
+
+async def _ended() -> Message:
+    return {"type": "http.disconnect"}
