@@ -16,6 +16,7 @@
     │   ├── EngineCrashed       engine-crashed
     │   └── IdempotencyKeyReused idempotency-key-reused
     ├── UnsupportedMedia        unsupported-media        UNSUPPORTED
+    ├── RangeNotSatisfiable     range-not-satisfiable    RANGE
     ├── TooLarge                too-large                TOO_LARGE
     │   ├── TooManyPixels       too-many-pixels
     │   └── TooManyFrames       too-many-frames
@@ -51,6 +52,7 @@ class Kind(StrEnum):
     MALFORMED = auto()
     INVALID = auto()
     UNSUPPORTED = auto()
+    RANGE = auto()
     TOO_LARGE = auto()
     UNAUTHENTICATED = auto()
     FORBIDDEN = auto()
@@ -154,6 +156,12 @@ class UnsupportedMedia(FilmrollError):
     """The bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF, whatever their name says."""
 
     code, title, kind = "unsupported-media", "Not an image we take", Kind.UNSUPPORTED
+
+
+class RangeNotSatisfiable(FilmrollError):
+    """The range that was asked for lies outside the picture; ``limit`` is its size in bytes."""
+
+    code, title, kind = "range-not-satisfiable", "Range not satisfiable", Kind.RANGE
 
 
 class TooLarge(FilmrollError):

@@ -237,7 +237,7 @@ class SigningKey:
     """A key that signs delivery URLs. Its secret is needed to check them, so it is kept."""
 
     id: str  # the ``kid`` in the URL
-    secret: str
+    secret: str = field(repr=False)
     created_at: float
     revoked_at: float | None = None
 

@@ -20,7 +20,12 @@ def configure_logging(format_: LogFormat) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     renderer: list[Any] = (
-        [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+        [
+            # Plain tracebacks: the pretty ones show local variables, and with them secrets.
+            structlog.dev.ConsoleRenderer(
+                colors=sys.stderr.isatty(), exception_formatter=structlog.dev.plain_traceback
+            )
+        ]
         if format_ is LogFormat.TEXT
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

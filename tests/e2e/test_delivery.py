@@ -98,6 +98,10 @@ def test_a_range_outside_and_a_range_of_something_else(http: httpx.Client, image
     size = image["bytes"]
     outside = http.get(f"/i/{image['id']}", headers={"Range": f"bytes={size}-"})
     assert (outside.status_code, outside.headers["content-range"]) == (416, f"bytes */{size}")
+    assert outside.json()["code"] == "range-not-satisfiable"
+    assert outside.headers["cache-control"] == "no-store"
+    head = http.head(f"/i/{image['id']}", headers={"Range": "bytes=0-9"})
+    assert (head.status_code, int(head.headers["content-length"])) == (200, size)
     stale = {"Range": "bytes=0-9", "If-Range": '"other"'}
     assert http.get(f"/i/{image['id']}", headers=stale).status_code == 200
     assert http.get(f"/i/{image['id']}", headers={"Range": "lines=0-9"}).status_code == 200
@@ -110,6 +114,30 @@ def test_an_attachment_keeps_its_name_and_no_more(http: httpx.Client, image: dic
     assert "\r" not in disposition
     assert "/" not in disposition
     assert "filename*=UTF-8''gr%C3%BC" in disposition
+
+
+def test_any_tag_is_not_the_tag_of_what_was_never_made(http: httpx.Client) -> None:
+    fresh = upload(http, jpeg(60, 50, seed=25)).json()
+    any_tag = {"If-None-Match": "*"}
+    impossible = http.get(f"/i/{fresh['id']}/crop:width=61", headers=any_tag)
+    assert impossible.status_code == 422
+    assert http.get(f"/i/{fresh['id']}/resize:width=9", headers=any_tag).status_code == 304
+    assert len(http.get(f"/v1/images/{fresh['id']}").json()["variants"]) == 1
+
+
+@pytest.mark.parametrize("rest", ["/", "resize:width=8/", "resize:width=8//", "/resize:width=8"])
+def test_empty_segments_are_no_other_address_of_the_same(http, image, rest) -> None:
+    assert http.get(f"/i/{image['id']}/{rest}").status_code == 404
+
+
+def test_a_kept_variant_outlives_its_watermark(http: httpx.Client, service) -> None:
+    mark = upload(http, tiny_jpeg(26)).json()["id"]
+    marked = f"resize:width=99/watermark:image={mark},scale=0.5"
+    image = upload(http, jpeg(200, 150, seed=26), marked).json()
+    assert http.delete(f"/v1/images/{mark}").status_code == 204
+    assert http.get(f"/i/{image['id']}/{marked}").status_code == 200
+    unmade = http.get(f"/i/{image['id']}/{marked}/flip:axis=x")
+    assert (unmade.status_code, unmade.json()["code"]) == (422, "unknown-watermark")
 
 
 def test_presets_by_name(http: httpx.Client, image: dict) -> None:

@@ -16,6 +16,8 @@ from filmroll.instructions.grammar import (
     parse,
     parse_json,
     preset_names,
+    presets_alone,
+    recipe_of,
 )
 from filmroll.instructions.operations import (
     MAX_SIDE,
@@ -50,4 +52,6 @@ __all__ = [
     "parse",
     "parse_json",
     "preset_names",
+    "presets_alone",
+    "recipe_of",
 ]

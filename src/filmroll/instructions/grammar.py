@@ -59,8 +59,7 @@ class Instructions:
 
     @cached_property
     def _recipe(self) -> str:
-        text = f"{ENGINE_VERSION}\n{self._canonical}"
-        return hashlib.sha256(text.encode()).hexdigest()[:32]
+        return recipe_of(self._canonical)
 
 
 def parse(text: str, presets: Mapping[str, str] | None = None) -> Instructions:
@@ -105,6 +104,17 @@ def preset_names(text: str) -> tuple[str, ...]:
     """Return the names of the presets that a text in the path spelling refers to."""
     names = (unquote(part) for part in _segments(text) if ":" not in part)
     return tuple(dict.fromkeys(name for name in names if name not in OPERATIONS))
+
+
+def presets_alone(text: str) -> bool:
+    """Whether a text in the path spelling is made of presets and nothing else."""
+    return all(":" not in part and part not in OPERATIONS for part in _segments(text))
+
+
+def recipe_of(canonical: str) -> str:
+    """Return the recipe of a canonical text."""
+    text = f"{ENGINE_VERSION}\n{canonical}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _segments(text: str) -> list[str]:

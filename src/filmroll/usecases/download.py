@@ -44,7 +44,7 @@ class Downloads:
 
     async def instructions(self, text: str) -> Instructions:
         """Read the part of the URL behind the id."""
-        return await self._resolver.resolve(text)
+        return await self._resolver.read(text)
 
     async def original(self, image: str) -> Asset:
         """Describe an original; raise NotFound or Deleted."""
@@ -67,41 +67,49 @@ class Downloads:
         """Return the record; raise NotFound or Deleted."""
         return await self._images.get(image)
 
+    def require_possible(self, image: Image, instructions: Instructions) -> None:
+        """Raise InvalidInstructions or TooManyPixels if a picture of this size cannot follow."""
+        require_possible([instructions], header_of(image))
+
     async def variant(self, image: Image, instructions: Instructions, *, lasting: bool) -> Asset:
         """Describe a variant, made now if it is not kept; raise what stands against it."""
         recipe = instructions.recipe()
         variant = await self._catalog.get_variant(image.id, recipe)
         if variant is None or variant.state is not VariantState.READY:
-            require_possible([instructions], header_of(image))
+            await self._resolver.require_watermarks(instructions)
             variant = await self._processor.make_variant(image.id, instructions)
         return _asset(variant, instructions, lasting=lasting)
 
-    async def open(self, asset: Asset) -> BinaryIO:
-        """Open the bytes; raise Deleted if the image went away meanwhile."""
+    async def open(self, asset: Asset) -> tuple[Asset, BinaryIO]:
+        """Open the bytes; raise Deleted if the image went away meanwhile.
+
+        The asset that is returned describes them, also if they had to be made again.
+        """
         file = await self._blobs.open(asset.key)
         if file is None or file.seek(0, os.SEEK_END) != asset.bytes:
-            await self._make_again(asset)
+            asset = await self._made_again(asset)
             file = await self._blobs.open(asset.key)
         if file is None:
             raise _lost()
-        return file
+        return asset, file
 
-    async def read(self, asset: Asset) -> bytes:
-        """Return the bytes of a small asset; raise Deleted if the image went away meanwhile."""
+    async def read(self, asset: Asset) -> tuple[Asset, bytes]:
+        """Return the bytes of a small asset, as ``open`` does."""
         data = await self._blobs.read(asset.key)
         if data is None or hashlib.sha256(data).hexdigest() != asset.sha256:
-            await self._make_again(asset)
+            asset = await self._made_again(asset)
             data = await self._blobs.read(asset.key)
         if data is None:
             raise _lost()
-        return data
+        return asset, data
 
-    async def _make_again(self, asset: Asset) -> None:
+    async def _made_again(self, asset: Asset) -> Asset:
         """Replace the bytes of a variant that a power cut took; an original's cannot be."""
         await self._images.get(asset.image)  # or it is deleted, and that is why
         if asset.instructions is None:
             raise _lost()
-        await self._processor.make_variant(asset.image, asset.instructions, again=True)
+        made = await self._processor.make_variant(asset.image, asset.instructions, again=True)
+        return _asset(made, asset.instructions, lasting=asset.lasting)
 
 
 def _lost() -> InternalError:

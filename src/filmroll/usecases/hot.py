@@ -8,6 +8,7 @@ from filmroll.ports import Epochs
 
 CAPACITY_BYTES = 64 << 20
 LARGEST_BYTES = 256 << 10
+_ENTRY_BYTES = 2048  # what an entry takes beside its picture and its path, about
 
 Answer = TypeVar("Answer")
 
@@ -53,8 +54,9 @@ class HotAnswers(Generic[Answer]):
             return
         if path in self._entries:
             self._drop(path)
-        self._entries[path] = _Entry(image, stamp, answer, size)
-        self._bytes += size
+        taken = size + len(path) + _ENTRY_BYTES
+        self._entries[path] = _Entry(image, stamp, answer, taken)
+        self._bytes += taken
         while self._bytes > CAPACITY_BYTES:
             self._drop(next(iter(self._entries)))
 

@@ -20,19 +20,26 @@ class Resolver:
         self._catalog = catalog
 
     async def resolve(self, raw: Any) -> Instructions:
-        """Read a text in the path spelling or a list in the JSON spelling.
+        """Read instructions that are about to be carried out.
 
         Raises InvalidInstructions, UnknownPreset or UnknownWatermark, each with a pointer.
         """
+        instructions = await self.read(raw)
+        await self.require_watermarks(instructions)
+        return instructions
+
+    async def read(self, raw: Any) -> Instructions:
+        """Read a text in the path spelling or a list in the JSON spelling."""
         if isinstance(raw, str):
             names = preset_names(raw)
             presets = await self._catalog.get_presets(names) if names else {}
-            instructions = parse(raw, {name: kept.instructions for name, kept in presets.items()})
-        else:
-            instructions = parse_json(raw)
+            return parse(raw, {name: kept.instructions for name, kept in presets.items()})
+        return parse_json(raw)
+
+    async def require_watermarks(self, instructions: Instructions) -> None:
+        """Raise UnknownWatermark if one of the images to lay over is not there."""
         for mark in instructions.watermarks:
             await self._require_watermark(instructions, mark)
-        return instructions
 
     async def resolve_all(self, raws: Sequence[Any]) -> tuple[Instructions, ...]:
         """Read several; pointers begin with ``/variants/<position>``. Repeated ones count once."""

@@ -1,11 +1,25 @@
 """Who may: bearer keys for the API, signatures or keys for delivery."""
 
+from dataclasses import dataclass
+
 from starlette.requests import Request
 
 from filmroll.model import AccessKey, Scope, SigningKey, now
 from filmroll.signing import verify
 from filmroll.web.services import Services
 from filmroll.web.views import Links, base_url
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """How a picture may be handed out; ``ends`` in seconds since the epoch, if it does."""
+
+    ends: int | None = None
+    shared: bool = True  # False: for this client alone, not for the caches on the way
+
+
+_OPEN = Permit()
+_BY_KEY = Permit(shared=False)
 
 
 class Gate:
@@ -22,18 +36,19 @@ class Gate:
             return None
         return await self._keys.authorize(_bearer(request), scope)
 
-    async def require_delivery(self, request: Request, path: bytes, *, preset: bool) -> int | None:
-        """Raise unless a picture may be handed out; return when the permission ends, if it does.
+    async def require_delivery(self, request: Request, path: bytes, *, preset: bool) -> Permit:
+        """Raise unless a picture may be handed out.
 
         A signature or a key with the ``read`` scope will do.
         """
         if self.open or (preset and self._settings.unsigned_presets):
-            return None
+            return _OPEN
         query = request.query_params
         if "sig" not in query and (secret := _bearer(request)):
             await self._keys.authorize(secret, Scope.READ)
-            return None
-        return verify(path.decode("latin-1"), query, await self._keys.signing(), now())
+            return _BY_KEY
+        ends = verify(path.decode("latin-1"), query, await self._keys.signing(), now())
+        return Permit(ends=ends)
 
     async def links(self, request: Request) -> Links:
         """Return the writer of delivery URLs for an answer."""

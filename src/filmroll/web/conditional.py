@@ -1,7 +1,7 @@
 """Conditional requests and ranges (RFC 9110): decided by headers alone."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import formatdate, parsedate_to_datetime
 
@@ -30,14 +30,23 @@ def http_date(seconds: float) -> str:
     return formatdate(seconds, usegmt=True)
 
 
-def not_modified(headers: Mapping[str, str], etag: str, modified_at: float | None) -> bool:
+def names_tag(headers: Mapping[str, str], etag: str) -> bool:
+    """Whether ``If-None-Match`` names this very tag; ``*``, which names any, is not enough."""
+    return f'"{etag}"' in _tags(headers)
+
+
+def not_modified(headers: Mapping[str, str], etag: str, modified_at: float) -> bool:
     """Whether the client's copy is still good. ``If-None-Match`` outranks ``If-Modified-Since``."""
-    tags = headers.get("if-none-match")
-    if tags is not None:
-        known = (tag.strip().removeprefix("W/") for tag in tags.split(","))
-        return any(tag in {"*", f'"{etag}"'} for tag in known)
+    if "if-none-match" in headers:
+        return any(tag in {"*", f'"{etag}"'} for tag in _tags(headers))
     since = _date(headers.get("if-modified-since"))
-    return since is not None and modified_at is not None and int(modified_at) <= since
+    return since is not None and int(modified_at) <= since
+
+
+def _tags(headers: Mapping[str, str]) -> Sequence[str]:
+    """Return the tags of ``If-None-Match``, compared weakly: without ``W/``."""
+    tags = headers.get("if-none-match", "").split(",")
+    return [tag.strip().removeprefix("W/") for tag in tags]
 
 
 def wanted_range(

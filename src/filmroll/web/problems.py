@@ -22,6 +22,7 @@ STATUS: Mapping[Kind, int] = {
     Kind.PRECONDITION: 412,
     Kind.TOO_LARGE: 413,
     Kind.UNSUPPORTED: 415,
+    Kind.RANGE: 416,
     Kind.INVALID: 422,
     Kind.INTERNAL: 500,
     Kind.UNAVAILABLE: 503,
@@ -57,6 +58,8 @@ def problem_response(error: FilmrollError) -> Response:
         headers["Retry-After"] = str(error.figures.get("retry_after", RETRY_AFTER_SECONDS))
     if error.kind is Kind.UNAUTHENTICATED:
         headers["WWW-Authenticate"] = 'Bearer realm="filmroll"'
+    if error.kind is Kind.RANGE:
+        headers["Content-Range"] = f"bytes */{error.figures['limit']}"
     if "allow" in error.figures:
         headers["Allow"] = error.figures["allow"]
     return Response(
