@@ -50,8 +50,12 @@ class Processing:
             return known
         self._admission.refuse_if_full(known.lane)  # before the attempt is counted
         while claimed := await self._catalog.claim_job(job, now(), LEASE_SECONDS):
-            if not await self._attempt(claimed):
-                break
+            if claimed.attempts > MAX_ATTEMPTS:  # nobody lived to tell why the others failed
+                fault = EngineCrashed(f"Work on this ended without a word {MAX_ATTEMPTS} times.")
+                await self._end(claimed, Problem.of(fault))
+            elif await self._attempt(claimed):
+                continue
+            break
         return await self._catalog.get_job(job)
 
     async def make_variant(

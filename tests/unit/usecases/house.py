@@ -1,0 +1,93 @@
+"""The use cases on stores in memory and on an engine whose answers a test writes down."""
+
+import asyncio
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from filmroll.blobs.memory import MemoryBlobs
+from filmroll.catalog.memory import MemoryCatalog
+from filmroll.instructions import Instructions, parse
+from filmroll.model import Image, ImageState, Job, Problem, Variant, new_id, now, original_key
+from filmroll.ports import Picture
+from filmroll.usecases.admission import Admission
+from filmroll.usecases.process import Processing
+
+WANTED = parse("resize:width=100/output:format=webp")
+
+Answer = Exception | Problem | Callable[[Instructions], Picture]
+
+
+def picture(instructions: Instructions) -> Picture:
+    """Return what the engine makes when nothing is in its way."""
+    data = instructions.canonical().encode()
+    return Picture(data=data, format="webp", width=100, height=75, frames=1)
+
+
+class ScriptedEngine:
+    """Gives the answers of its script, one for each call, then pictures."""
+
+    def __init__(self) -> None:
+        self.script: list[Answer] = []
+        self.calls = 0
+        self.open = asyncio.Event()  # calls wait until it is set
+        self.open.set()
+
+    async def make(
+        self,
+        source: BinaryIO,  # noqa: ARG002 -- a script looks at no picture
+        wanted: Sequence[Instructions],
+        overlays: Mapping[str, BinaryIO],  # noqa: ARG002 -- as above
+    ) -> Sequence[Picture | Problem]:
+        self.calls += 1
+        await self.open.wait()
+        answer = self.script.pop(0) if self.script else picture
+        if isinstance(answer, Exception):
+            raise answer
+        return [answer if isinstance(answer, Problem) else answer(one) for one in wanted]
+
+    async def check(self) -> Mapping[str, str]:
+        self.calls += 1
+        await self.open.wait()
+        return {}
+
+    async def close(self) -> None:
+        pass
+
+
+@dataclass
+class House:
+    """A processing role in this process."""
+
+    blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
+    catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
+    engine: ScriptedEngine = field(default_factory=ScriptedEngine)
+
+    def __post_init__(self) -> None:
+        self.processing = Processing(self.blobs, self.catalog, self.engine, Admission(2, 4))
+
+    async def upload(self) -> tuple[Image, Job]:
+        """Keep an image with the job for its one declared variant; both have one id."""
+        image_id, body, at = new_id(), b"bytes of an image", now()
+        declared = (WANTED.canonical(),)
+        image = Image(
+            id=image_id,
+            state=ImageState.STORED,
+            sha256=hashlib.sha256(body).hexdigest(),
+            bytes=len(body),
+            format="jpeg",
+            width=640,
+            height=480,
+            frames=1,
+            created_at=at,
+            declared=declared,
+        )
+        job = Job(id=image_id, image=image_id, instructions=declared, created_at=at, due_at=at + 60)
+        await self.blobs.put(original_key(image_id), body, image.sha256)
+        await self.catalog.add_image(image, job)
+        return image, job
+
+    async def variant(self, image: Image) -> Variant | None:
+        """Return what the catalog knows of the declared variant."""
+        return await self.catalog.get_variant(image.id, WANTED.recipe())

@@ -1,0 +1,34 @@
+"""Jobs and variants: how attempts end, whatever the engine does."""
+
+import pytest
+
+from filmroll.model import ImageState, JobState
+from filmroll.usecases import process
+from tests.unit.usecases.house import House
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+async def dies_with_its_worker(house, job, at):
+    """Claim as a worker does that is killed before it can say how it ended."""
+    assert await house.catalog.claim_job(job.id, at, 0.0)
+
+
+async def test_a_job_that_takes_its_workers_down_is_ended(house):
+    image, job = await house.upload()
+    for number in range(process.MAX_ATTEMPTS):
+        await dies_with_its_worker(house, job, 100.0 + number)
+    ended = await house.processing.run_job(job.id)
+    assert (ended.state, ended.problem.code) == (JobState.FAILED, "engine-crashed")
+    assert (await house.catalog.get_image(image.id)).state is ImageState.FAILED
+    assert house.engine.calls == 0
+
+
+async def test_a_job_gets_all_its_attempts(house):
+    _, job = await house.upload()
+    for number in range(process.MAX_ATTEMPTS - 1):
+        await dies_with_its_worker(house, job, 100.0 + number)
+    assert (await house.processing.run_job(job.id)).state is JobState.SUCCEEDED
