@@ -39,9 +39,7 @@ class BlobInfo:
 class BlobStore(Protocol):
     """Objects under keys such as ``o/ab/abc…``; immutable but for being replaced whole."""
 
-    async def put(
-        self, key: str, body: bytes | Path, sha256: str, *, lasting: bool = True
-    ) -> None:
+    async def put(self, key: str, body: bytes | Path, sha256: str, *, lasting: bool = True) -> None:
         """Store an object; return only when it is durable, power cut included.
 
         A reader sees all of it or nothing. A ``Path`` is taken over: it is gone afterwards.
@@ -125,7 +123,7 @@ class Catalog(Protocol):
         """Turn an image into a tombstone; from now on nothing can be added to it.
 
         Its jobs that are not final become ``cancelled``. ``purge_at`` is when the housekeeper
-        looks once more for blobs left over. False if it is unknown or buried already.
+        ends what its deletion may have left undone. False if it is unknown or buried already.
         """
 
     async def drop_variants(self, image: str) -> Sequence[str]:
@@ -134,8 +132,12 @@ class Catalog(Protocol):
     async def due_purges(self, before: float, limit: int) -> Sequence[str]:
         """Return ids of tombstones whose ``purge_at`` has come."""
 
-    async def purged(self, image: str) -> None:
-        """Note that nothing is left of a buried image: it is no longer due."""
+    async def purged(self, image: str, again_at: float) -> None:
+        """Note that all was removed that is left of a buried image.
+
+        The first time it becomes due once more, at ``again_at``: what was being made while it
+        was buried may come late. The second time it is due no more.
+        """
 
     async def get_variant(self, image: str, recipe: str) -> Variant | None:
         """Return one variant."""

@@ -87,7 +87,11 @@ def build_worker(services: Services) -> Worker:
         queue=services.queue,
         processor=services.processor,
         housekeeping=Housekeeping(
-            services.blobs, services.catalog, services.queue, services.spool_folder
+            blobs=services.blobs,
+            catalog=services.catalog,
+            queue=services.queue,
+            epochs=services.epochs,
+            spool=services.spool_folder,
         ),
         metrics=services.metrics,
         hands=services.settings.engines,

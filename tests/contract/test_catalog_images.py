@@ -253,14 +253,18 @@ async def test_the_variants_of_a_tombstone_are_dropped(catalog):
     assert await catalog.list_variants(record.id) == []
 
 
-async def test_tombstones_are_looked_at_once_more(catalog):
+async def test_tombstones_are_due_twice(catalog):
     for id_, purge_at in {"late": 30.0, "soon": 10.0, "next": 20.0}.items():
         await catalog.add_image(image(id=id_), None)
         await catalog.bury_image(id_, purge_at)
     assert await catalog.due_purges(9.9, 10) == []
     assert await catalog.due_purges(20.0, 10) == ["soon", "next"]
     assert await catalog.due_purges(99.0, 2) == ["soon", "next"]
-    await catalog.purged("soon")
-    await catalog.purged("none")
+    await catalog.purged("soon", 40.0)
+    await catalog.purged("none", 40.0)
+    assert await catalog.due_purges(99.0, 10) == ["next", "late", "soon"]
+    await catalog.purged("soon", 50.0)
+    assert await catalog.due_purges(99.0, 10) == ["next", "late"]
+    await catalog.purged("soon", 60.0)
     assert await catalog.due_purges(99.0, 10) == ["next", "late"]
     assert (await catalog.get_image("soon")).state is ImageState.DELETED

@@ -25,6 +25,7 @@ class MemoryCatalog:
     def __init__(self) -> None:
         self._images: dict[str, Image] = {}
         self._purges: dict[str, float] = {}
+        self._purged_once: set[str] = set()
         self._variants: dict[tuple[str, str], Variant] = {}
         self._jobs: dict[str, Job] = {}
         self._presets: dict[str, Preset] = {}
@@ -87,8 +88,10 @@ class MemoryCatalog:
         due = [image for image, purge_at in self._purges.items() if purge_at <= before]
         return sorted(due, key=self._purges.__getitem__)[:limit]
 
-    async def purged(self, image: str) -> None:
-        self._purges.pop(image, None)
+    async def purged(self, image: str, again_at: float) -> None:
+        if self._purges.pop(image, None) is not None and image not in self._purged_once:
+            self._purges[image] = again_at
+            self._purged_once.add(image)
 
     async def get_variant(self, image: str, recipe: str) -> Variant | None:
         return self._variants.get((image, recipe))

@@ -4,10 +4,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filmroll.model import BLOB_ROOTS, is_id, now, original_key, variant_prefix
-from filmroll.ports import BlobStore, Catalog, JobQueue
+from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue
 
 # An overdue job is sent again, then given this long to be started.
 RESEND_SECONDS = 300.0
+# A variant that was being written while its image was buried may leave its bytes behind for as
+# long as an attempt can take; then a purge looks once more.
+PURGE_AGAIN_SECONDS = 900.0
 # A blob without a record may belong to an upload that is just being stored.
 ORPHAN_SECONDS = 86_400.0
 _BATCH = 500
@@ -16,11 +19,14 @@ _BATCH = 500
 class Housekeeping:
     """Ends what a crash, a lost message or a race left half done. All of it may run anywhere."""
 
-    def __init__(self, blobs: BlobStore, catalog: Catalog, queue: JobQueue, spool: Path) -> None:
+    def __init__(
+        self, *, blobs: BlobStore, catalog: Catalog, queue: JobQueue, epochs: Epochs, spool: Path
+    ) -> None:
         """``spool`` is where bodies lie while they stream in."""
         self._blobs = blobs
         self._catalog = catalog
         self._queue = queue
+        self._epochs = epochs
         self._spool = spool
 
     async def resend_overdue(self) -> int:
@@ -33,13 +39,14 @@ class Housekeeping:
         return len(jobs)
 
     async def purge_deleted(self) -> int:
-        """Remove what deleted images left behind; return how many were looked at."""
+        """End deletions: caches, records, bytes; return how many were looked at."""
         due = await self._catalog.due_purges(now(), _BATCH)
         for image in due:
+            self._epochs.bump(image)
             await self._catalog.drop_variants(image)
             left = [blob.key async for blob in self._blobs.list(variant_prefix(image))]
             await self._blobs.delete([*left, original_key(image)])
-            await self._catalog.purged(image)
+            await self._catalog.purged(image, now() + PURGE_AGAIN_SECONDS)
         return len(due)
 
     async def forget_answers(self) -> None:

@@ -25,9 +25,8 @@ MAX_TAG = 100  # characters
 MAX_METADATA_BYTES = 16_384  # as JSON
 MAX_PAGE = 1_000
 
-# A variant that was being written while its image was buried may leave its bytes behind for as
-# long as an attempt can take; the housekeeper then looks once more.
-PURGE_AFTER_SECONDS = 900.0
+# What a deletion leaves undone because its process dies, the housekeeper ends after so long.
+PURGE_AFTER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

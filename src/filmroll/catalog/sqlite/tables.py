@@ -53,6 +53,9 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX requests_expiry ON requests (expires_at);
     """,
+    """
+    ALTER TABLE images ADD COLUMN purged INTEGER NOT NULL DEFAULT 0; -- once, of a tombstone
+    """,
 )
 
 OPEN = "state IN ('queued', 'running')"  # of jobs; spelled as in their partial indexes
