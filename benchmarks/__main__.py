@@ -3,9 +3,10 @@
 import argparse
 import importlib
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.machine import facts
+from benchmarks.machine import busy_percent, facts
 from benchmarks.missing import Missing
 from benchmarks.results import Figure, Row, keep
 
@@ -42,6 +43,7 @@ def _measured(name: str, rounds: int) -> Figure:
         rows = [Row.skipped("all of it", missing)]
     finally:
         shutil.rmtree(folder)
+    machine = replace(machine, busy_percent=max(machine.busy_percent, busy_percent()))
     return Figure(name=name, title=module.TITLE, rounds=rounds, machine=machine, rows=rows)
 
 

@@ -14,7 +14,7 @@ _SAMPLE_SECONDS = 3
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """The machine, and how busy its processors were just before a figure, with others' work."""
+    """The machine, and how busy others kept it just before or after, whichever was more."""
 
     at: str
     commit: str
@@ -39,16 +39,16 @@ def facts() -> Machine:
         cores=len(os.sched_getaffinity(0)),
         memory_mib=int(_field("/proc/meminfo", "MemTotal").split()[0]) // 1024,
         kernel=platform.release(),
-        busy_percent=round(100 * _busy()),
+        busy_percent=busy_percent(),
     )
 
 
-def _busy() -> float:
-    """Return the share of all processors' time that is used now."""
+def busy_percent() -> int:
+    """Return how much of all processors' time is used now; call it while nothing of ours runs."""
     used, total = _spent()
     time.sleep(_SAMPLE_SECONDS)
     used_then, total_then = _spent()
-    return (used_then - used) / (total_then - total)
+    return round(100 * (used_then - used) / (total_then - total))
 
 
 def _spent() -> tuple[int, int]:
