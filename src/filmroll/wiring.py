@@ -10,6 +10,7 @@ from pathlib import Path
 from filmroll.blobs.disk import DiskBlobs
 from filmroll.catalog.sqlite import SqliteCatalog
 from filmroll.catalog.tombstones import Tombstones
+from filmroll.durable import make_folders
 from filmroll.engine.pool import EnginePool
 from filmroll.engine.process import Bounds
 from filmroll.errors import StorageFull, StoreUnavailable
@@ -176,7 +177,7 @@ def _shared_token(data: Path) -> str:
 
 
 def _require_writable(folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folders(folder.absolute())
     probe = folder / f".writable-{secrets.token_hex(4)}"
     probe.touch()
     probe.unlink()
