@@ -203,7 +203,7 @@ class Job:
     lane: Lane = Lane.INTERACTIVE
     state: JobState = JobState.QUEUED
     attempts: int = 0
-    lease_until: float = 0.0
+    lease_until: float = 0.0  # no attempt starts before, be it under way or the job at rest
     batch: str | None = None
     problem: Problem | None = None
     started_at: float | None = None

@@ -157,7 +157,8 @@ class Catalog(Protocol):
     async def claim_job(self, job: str, now: float, lease: float) -> Job | None:
         """Start an attempt: state ``running``, one attempt more, ``lease_until = now + lease``.
 
-        Only if it is queued, or running under a lease that is over; else None. The attempt is
+        Only if it is not final and its ``lease_until`` is over; else None. That is the end of a
+        running attempt's lease, or of the rest that an attempt gave a queued job. The attempt is
         counted before the work begins, so that work that kills its worker is counted too.
         ``due_at`` moves to the end of the lease.
         """

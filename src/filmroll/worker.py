@@ -81,11 +81,10 @@ class Worker:
         heart = asyncio.create_task(self._beat(delivery))
         try:
             job = await self._run(delivery.job)
+            # One that rests, or is in other hands, is sent again by the sweeper when it is due.
+            await self._queue.ack([delivery])
             if job is None or job.state.final:
-                await self._queue.ack([delivery])
                 self._note(delivery, job)
-            else:
-                await self._queue.release(delivery, _RELEASE_SECONDS)
         except Exception:
             log.exception("a job goes back to the queue", job=delivery.job)
             with suppress(Exception):  # its lease ends anyway

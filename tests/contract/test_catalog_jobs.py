@@ -123,6 +123,15 @@ async def test_an_attempt_can_give_the_job_back(catalog, queued):
     assert (await catalog.claim_job(queued.id, 106.0, 30.0)).attempts == 2
 
 
+async def test_a_job_that_rests_is_not_claimed(catalog, queued):
+    attempt = await catalog.claim_job(queued.id, 100.0, 30.0)
+    back = replace(attempt, state=JobState.QUEUED, lease_until=105.0, due_at=105.0)
+    assert await catalog.finish_job(back, None, [])
+    assert await catalog.claim_job(queued.id, 104.9, 30.0) is None
+    await catalog.postpone_jobs([queued.id], 999.0)
+    assert (await catalog.claim_job(queued.id, 105.0, 30.0)).attempts == 2
+
+
 async def test_a_job_is_cancelled_unless_it_is_final(catalog, queued):
     assert await catalog.cancel_job("none", 1.0) is None
     attempt = await catalog.claim_job(queued.id, 100.0, 30.0)

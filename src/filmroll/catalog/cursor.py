@@ -7,7 +7,7 @@ import json
 from dataclasses import astuple
 
 from filmroll.errors import InvalidRequest
-from filmroll.model import Image
+from filmroll.model import Image, is_id
 from filmroll.ports import ImageFilter
 
 
@@ -22,9 +22,9 @@ def position(cursor: str, where: ImageFilter) -> tuple[float, str]:
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         created_at, image, fingerprint = json.loads(base64.urlsafe_b64decode(padded))
-        if fingerprint == _fingerprint(where):
-            return float(created_at), str(image)
-    except (ValueError, TypeError, binascii.Error):
+        if fingerprint == _fingerprint(where) and is_id(image):
+            return float(created_at), image
+    except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
         pass
     raise InvalidRequest(
         "The cursor is not of this listing. Take next_cursor as it is, with the same filters.",

@@ -58,10 +58,8 @@ def added(job: Job, image: Image | None) -> Job:
 
 
 def claimed(stored: Job | None, now: float, lease: float) -> Job | None:
-    """Start an attempt, unless another one holds its lease or the job is over."""
-    if stored is None or stored.state.final:
-        return None
-    if stored.state is JobState.RUNNING and stored.lease_until > now:
+    """Start an attempt, unless the job is over, in other hands, or to rest for a while yet."""
+    if stored is None or stored.state.final or stored.lease_until > now:
         return None
     return replace(
         stored,

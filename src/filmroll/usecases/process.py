@@ -102,7 +102,8 @@ class Processing:
         return False
 
     async def _give_back(self, job: Job, delay: float) -> bool:
-        again = replace(job, state=JobState.QUEUED, lease_until=0.0, due_at=now() + delay)
+        rested = now() + delay
+        again = replace(job, state=JobState.QUEUED, lease_until=rested, due_at=rested)
         return await self._catalog.finish_job(again, None, ())
 
     async def _after_trouble(self, job: Job) -> None:

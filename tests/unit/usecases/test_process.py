@@ -2,7 +2,8 @@
 
 import pytest
 
-from filmroll.model import ImageState, JobState
+from filmroll.errors import EngineCrashed, StoreUnavailable
+from filmroll.model import ImageState, JobState, now
 from filmroll.usecases import process
 from tests.unit.usecases.house import House
 
@@ -32,3 +33,22 @@ async def test_a_job_gets_all_its_attempts(house):
     for number in range(process.MAX_ATTEMPTS - 1):
         await dies_with_its_worker(house, job, 100.0 + number)
     assert (await house.processing.run_job(job.id)).state is JobState.SUCCEEDED
+
+
+async def test_a_job_rests_after_trouble_that_is_not_its_own(house):
+    _, job = await house.upload()
+    house.engine.script = [StoreUnavailable("away")]
+    with pytest.raises(StoreUnavailable):
+        await house.processing.run_job(job.id)
+    resting = await house.processing.run_job(job.id)
+    assert (resting.state, resting.attempts, house.engine.calls) == (JobState.QUEUED, 1, 1)
+    assert now() < resting.lease_until == resting.due_at <= now() + 2
+    assert await house.catalog.claim_job(job.id, resting.due_at, 60.0)
+
+
+async def test_a_crash_of_the_engine_is_tried_again_at_once(house):
+    image, job = await house.upload()
+    house.engine.script = [EngineCrashed("signal 11")] * (process.MAX_CRASHES - 1)
+    assert (await house.processing.run_job(job.id)).state is JobState.SUCCEEDED
+    assert (await house.variant(image)).problem is None
+    assert house.engine.calls == process.MAX_CRASHES

@@ -1,0 +1,82 @@
+"""The worker's loops, over stores in memory."""
+
+import asyncio
+
+import pytest
+
+from filmroll import worker
+from filmroll.catalog.tombstones import Tombstones
+from filmroll.errors import StoreUnavailable
+from filmroll.model import JobState, Lane
+from filmroll.ports import Depth
+from filmroll.queues.memory import MemoryQueue
+from filmroll.telemetry import Metrics
+from filmroll.usecases import process
+from filmroll.usecases.housekeeping import Housekeeping
+from filmroll.worker import Worker
+from tests.unit.usecases.house import House
+
+NOTHING = Depth(waiting=0, leased=0, dead=0)
+
+
+@pytest.fixture
+def house():
+    return House()
+
+
+@pytest.fixture
+def queue():
+    return MemoryQueue(max_attempts=2)
+
+
+@pytest.fixture
+async def working(house, queue, tmp_path, monkeypatch):
+    """A worker that sweeps often."""
+    monkeypatch.setattr(worker, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(worker, "_RELEASE_SECONDS", 0.05)
+    epochs = Tombstones(tmp_path / "epochs")
+    started = Worker(
+        queue=queue,
+        processor=house.processing,
+        housekeeping=Housekeeping(
+            blobs=house.blobs, catalog=house.catalog, queue=queue, epochs=epochs, spool=tmp_path
+        ),
+        metrics=Metrics(),
+        hands=2,
+    )
+    started.start()
+    yield started
+    await started.drain()
+    epochs.close()
+
+
+async def ended(house, job):
+    async with asyncio.timeout(10):
+        while not (found := await house.catalog.get_job(job.id)).state.final:  # noqa: ASYNC110 -- it is a record
+            await asyncio.sleep(0.01)
+    return found
+
+
+async def emptied(queue):
+    async with asyncio.timeout(10):
+        while await queue.depth(Lane.INTERACTIVE) != NOTHING:  # noqa: ASYNC110 -- as above
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_job_is_done_and_its_message_gone(house, queue):
+    _, job = await house.upload()
+    await queue.send(Lane.INTERACTIVE, [job.id])
+    assert (await ended(house, job)).state is JobState.SUCCEEDED
+    await emptied(queue)
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_job_that_failed_in_passing_is_sent_again_when_it_is_due(house, queue, monkeypatch):
+    monkeypatch.setattr(process, "LONGEST_DELAY_SECONDS", 0.2)
+    _, job = await house.upload()
+    house.engine.script = [StoreUnavailable("away")] * 3  # more often than a message is delivered
+    await queue.send(Lane.INTERACTIVE, [job.id])
+    done = await ended(house, job)
+    assert (done.state, done.attempts) == (JobState.SUCCEEDED, 4)
+    await emptied(queue)
