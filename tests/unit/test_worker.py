@@ -8,15 +8,12 @@ from filmroll import worker
 from filmroll.catalog.tombstones import Tombstones
 from filmroll.errors import StoreUnavailable
 from filmroll.model import JobState, Lane
-from filmroll.ports import Depth
 from filmroll.queues.memory import MemoryQueue
 from filmroll.telemetry import Metrics
 from filmroll.usecases import process
 from filmroll.usecases.housekeeping import Housekeeping
 from filmroll.worker import Worker
 from tests.unit.usecases.house import House
-
-NOTHING = Depth(waiting=0, leased=0, dead=0)
 
 
 @pytest.fixture
@@ -59,7 +56,7 @@ async def ended(house, job):
 
 async def emptied(queue):
     async with asyncio.timeout(10):
-        while await queue.depth(Lane.INTERACTIVE) != NOTHING:  # noqa: ASYNC110 -- as above
+        while (depth := await queue.depth(Lane.INTERACTIVE)).waiting or depth.leased:
             await asyncio.sleep(0.01)
 
 
