@@ -25,10 +25,10 @@ from filmroll.model import (
 from filmroll.ports import BlobStore, Catalog, Engine
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.images import living
-from filmroll.usecases.render import PERMANENT, Renderer
+from filmroll.usecases.render import REFUSALS, Made, Renderer, passing
 
 LEASE_SECONDS = 60.0
-MAX_CRASHES = 3  # attempts after which an image that kills its decoder is given up
+MAX_CRASHES = 3  # attempts after which an image that is too much for the engine is given up
 MAX_ATTEMPTS = 20  # attempts after which a job is given up whatever the reason
 LONGEST_DELAY_SECONDS = 300.0
 
@@ -64,7 +64,7 @@ class Processing:
         """Return the kept variant, or make and keep it; raise what stands against it."""
         recipe = instructions.recipe()
         variant = None if again else await self._catalog.get_variant(image, recipe)
-        if variant is None:
+        if variant is None or passing(variant.problem):
             original = await living(self._catalog, image)
             if not self._renderer.under_way(image, recipe):
                 self._admission.refuse_if_full(Lane.INTERACTIVE)
@@ -87,18 +87,15 @@ class Processing:
                 image = await living(self._catalog, job.image)
                 wanted = [parse(text) for text in job.instructions]
                 made = await self._renderer.make(image, wanted, job.lane, record=False)
-            except EngineCrashed as fault:
-                if job.attempts < MAX_CRASHES:
-                    return await self._give_back(job, delay=0.0)
-                await self._end(job, Problem.of(fault))
-            except (*PERMANENT, NotFound, Deleted) as fault:
-                await self._end(job, Problem.of(fault))
+                problem = _worst(made)
+            except (*REFUSALS, NotFound, Deleted) as fault:
+                made, problem = {}, Problem.of(fault)
             except Exception:
                 await self._after_trouble(job)
                 raise
-            else:
-                problems = [variant.problem for variant in made.values() if variant.problem]
-                await self._end(job, problems[0] if problems else None, tuple(made.values()))
+            if passing(problem) and job.attempts < MAX_CRASHES:
+                return await self._give_back(job, delay=0.0)
+            await self._end(job, problem, tuple(made.values()))
         return False
 
     async def _give_back(self, job: Job, delay: float) -> bool:
@@ -142,6 +139,12 @@ class Processing:
             heart.cancel()
             with suppress(asyncio.CancelledError):
                 await heart
+
+
+def _worst(made: Made) -> Problem | None:
+    """Return a problem that another attempt may not have, else the first there is."""
+    problems = [variant.problem for variant in made.values() if variant.problem]
+    return max(problems, key=passing, default=None)
 
 
 def _after_job(image: Image, job: Job, problem: Problem | None) -> Image:

@@ -11,7 +11,9 @@ from typing import BinaryIO
 from filmroll.errors import (
     Deleted,
     EngineCrashed,
+    InternalError,
     InvalidRequest,
+    ProcessingLimit,
     TooLarge,
     UnknownWatermark,
     UnsupportedMedia,
@@ -31,14 +33,22 @@ from filmroll.model import (
 from filmroll.ports import BlobStore, Catalog, Engine, Picture
 from filmroll.usecases.admission import Admission
 
-# Faults of the image or of its instructions: trying again would change nothing.
-PERMANENT = (InvalidRequest, UnsupportedMedia, TooLarge)
+# Faults that are told of the image or of its instructions.
+REFUSALS = (InvalidRequest, UnsupportedMedia, TooLarge)
+# Faults that may be the engine's, or the hour's: another attempt may do better.
+_PASSING = (EngineCrashed, ProcessingLimit, InternalError)
+_PASSING_CODES = frozenset(fault.code for fault in _PASSING)
 
 _WATERMARK_GONE = Problem.of(
     UnknownWatermark("The image that serves as watermark does not exist, or was deleted.")
 )
 
 Made = Mapping[str, Variant]  # by recipe
+
+
+def passing(problem: Problem | None) -> bool:
+    """Whether another attempt may not have this problem."""
+    return problem is not None and problem.code in _PASSING_CODES
 
 
 class Renderer:
@@ -62,8 +72,8 @@ class Renderer:
     ) -> Made:
         """Make variants, each once however many ask for it at the same time.
 
-        Their bytes are kept; their records too if ``record`` says so, else the caller writes
-        them. Work goes on when the caller leaves: others may wait for it.
+        Their bytes are kept; their records too if ``record`` says so, but for passing problems,
+        else the caller writes them. Work goes on when the caller leaves: others may wait for it.
         """
         keys = {(image.id, one.recipe()): one for one in wanted}
         mine = [one for key, one in keys.items() if key not in self._flying]
@@ -92,15 +102,20 @@ class Renderer:
     ) -> Made:
         try:
             results = await self._results(image, wanted, lane)
-        except EngineCrashed:
-            raise  # the next attempt may do better: nothing is kept
-        except PERMANENT as fault:
+        except _PASSING:
+            raise
+        except REFUSALS as fault:
             results = dict.fromkeys(wanted, Problem.of(fault))
         variants = [await self._keep(image, one, results[one]) for one in wanted]
-        if record and not await self._catalog.put_variants(image.id, variants):
-            await self._blobs.delete([variant_key(image.id, one.recipe()) for one in wanted])
-            raise Deleted("This image was deleted while its variant was made.")
+        if record:
+            await self._record(image, variants)
         return {variant.recipe: variant for variant in variants}
+
+    async def _record(self, image: Image, variants: Sequence[Variant]) -> None:
+        lasting = [variant for variant in variants if not passing(variant.problem)]
+        if not await self._catalog.put_variants(image.id, lasting):
+            await self._blobs.delete([variant_key(image.id, each.recipe) for each in variants])
+            raise Deleted("This image was deleted while its variant was made.")
 
     async def _results(
         self, image: Image, wanted: Sequence[Instructions], lane: Lane

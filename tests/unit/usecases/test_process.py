@@ -2,10 +2,20 @@
 
 import pytest
 
-from filmroll.errors import EngineCrashed, StoreUnavailable
-from filmroll.model import ImageState, JobState, now
+from filmroll.errors import (
+    CorruptImage,
+    EngineCrashed,
+    InternalError,
+    InvalidInstructions,
+    ProcessingLimit,
+    StoreUnavailable,
+    TooManyPixels,
+    UnknownWatermark,
+    UnsupportedMedia,
+)
+from filmroll.model import ImageState, JobState, Problem, now
 from filmroll.usecases import process
-from tests.unit.usecases.house import House
+from tests.unit.usecases.house import WANTED, House
 
 
 @pytest.fixture
@@ -52,3 +62,49 @@ async def test_a_crash_of_the_engine_is_tried_again_at_once(house):
     assert (await house.processing.run_job(job.id)).state is JobState.SUCCEEDED
     assert (await house.variant(image)).problem is None
     assert house.engine.calls == process.MAX_CRASHES
+
+
+PASSING = [EngineCrashed("x"), ProcessingLimit("x"), Problem.of(ProcessingLimit("x"))]
+PASSING.append(Problem.of(InternalError("x")))
+
+
+@pytest.mark.parametrize("fault", PASSING)
+async def test_a_fault_that_may_pass_is_tried_again_then_is_the_end_of_a_job(house, fault):
+    image, job = await house.upload()
+    house.engine.script = [fault] * process.MAX_CRASHES
+    ended = await house.processing.run_job(job.id)
+    assert (ended.state, ended.attempts) == (JobState.FAILED, process.MAX_CRASHES)
+    assert (await house.catalog.get_image(image.id)).problem == ended.problem
+
+
+@pytest.mark.parametrize("fault", PASSING[1:])
+async def test_a_fault_that_may_pass_is_not_kept(house, fault):
+    image, _ = await house.upload()
+    house.engine.script = [fault]
+    with pytest.raises((ProcessingLimit, InternalError)):
+        await house.processing.make_variant(image.id, WANTED)
+    assert await house.variant(image) is None
+    assert (await house.processing.make_variant(image.id, WANTED)).problem is None
+
+
+async def test_a_job_that_ended_by_it_does_not_bind_who_asks_later(house):
+    image, job = await house.upload()
+    house.engine.script = [Problem.of(ProcessingLimit("x"))] * process.MAX_CRASHES
+    await house.processing.run_job(job.id)
+    assert (await house.variant(image)).problem
+    assert (await house.processing.make_variant(image.id, WANTED)).problem is None
+    assert (await house.variant(image)).problem is None
+
+
+LASTING = [CorruptImage("x"), UnsupportedMedia("x"), TooManyPixels("x")]
+LASTING += [Problem.of(InvalidInstructions("x")), Problem.of(UnknownWatermark("x"))]
+
+
+@pytest.mark.parametrize("fault", LASTING)
+async def test_a_fault_of_the_image_is_kept_and_told_again(house, fault):
+    image, _ = await house.upload()
+    house.engine.script = [fault]
+    for _ in range(2):
+        with pytest.raises((CorruptImage, UnsupportedMedia, TooManyPixels, InvalidInstructions)):
+            await house.processing.make_variant(image.id, WANTED)
+    assert house.engine.calls == 1
