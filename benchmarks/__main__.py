@@ -3,10 +3,9 @@
 import argparse
 import importlib
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.machine import busy_percent, facts
+from benchmarks.machine import Spent, facts
 from benchmarks.missing import Missing
 from benchmarks.results import Figure, Row, keep
 
@@ -34,16 +33,16 @@ def _measured(name: str, rounds: int) -> Figure:
     folder = WORK / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    machine = facts()
-    if not machine.idle:
-        print(f"  NOT IDLE: the processors are {machine.busy_percent} % busy with other work")
+    start = Spent.now()
     try:
         rows = module.run(folder, rounds)
     except Missing as missing:
         rows = [Row.skipped("all of it", missing)]
     finally:
         shutil.rmtree(folder)
-    machine = replace(machine, busy_percent=max(machine.busy_percent, busy_percent()))
+    machine = facts(start)
+    if not machine.idle:
+        print(f"  NOT IDLE: others used {machine.others_percent} % of the processors meanwhile")
     return Figure(name=name, title=module.TITLE, rounds=rounds, machine=machine, rows=rows)
 
 

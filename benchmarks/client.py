@@ -77,6 +77,6 @@ def catalogue(server: Server) -> Iterator[dict[str, object]]:
         cursor = ""
         while cursor is not None:
             query = f"&cursor={cursor}" if cursor else ""
-            page = json.loads(ask(connection, "GET", f"/v1/images?limit=1000{query}"))
+            page = json.loads(ask(connection, "GET", f"/v1/images?limit=200{query}"))
             yield from page["items"]
             cursor = page["next_cursor"]

@@ -1,4 +1,4 @@
-"""What was measured on: results mean nothing without it."""
+"""What was measured on, and what else it did meanwhile: results mean nothing without it."""
 
 import os
 import platform
@@ -9,12 +9,34 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 _IDLE_PERCENT = 5
-_SAMPLE_SECONDS = 3
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Processor time so far, in seconds: of all there is, used by anyone, used by us."""
+
+    total: float
+    used: float
+    ours: float
+
+    @classmethod
+    def now(cls) -> "Spent":
+        """Return it; ours holds that of ended children, so ask while none are running."""
+        with Path("/proc/stat").open() as file:
+            ticks = [int(field) for field in file.readline().split()[1:9]]
+        idle = ticks[3] + ticks[4]  # waiting for a disk is idling, too
+        return cls(sum(ticks) / _TICKS, (sum(ticks) - idle) / _TICKS, sum(os.times()[:4]))
+
+    def others_since(self, start: "Spent") -> float:
+        """Return the share of all processor time that others used between two moments."""
+        others = (self.used - start.used) - (self.ours - start.ours)
+        return max(0.0, others / (self.total - start.total))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Machine:
-    """The machine, and how busy others kept it just before or after, whichever was more."""
+    """The machine, and how much of its processors others used during a figure."""
 
     at: str
     commit: str
@@ -22,16 +44,16 @@ class Machine:
     cores: int
     memory_mib: int
     kernel: str
-    busy_percent: int
+    others_percent: int
 
     @property
     def idle(self) -> bool:
-        """Whether the clock measures what it should: nothing else was going on."""
-        return self.busy_percent <= _IDLE_PERCENT
+        """Whether the clock measured what it should: nothing else was going on."""
+        return self.others_percent <= _IDLE_PERCENT
 
 
-def facts() -> Machine:
-    """Return them as they are now."""
+def facts(start: Spent) -> Machine:
+    """Return them for what was measured since ``start``."""
     return Machine(
         at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         commit=_commit(),
@@ -39,23 +61,8 @@ def facts() -> Machine:
         cores=len(os.sched_getaffinity(0)),
         memory_mib=int(_field("/proc/meminfo", "MemTotal").split()[0]) // 1024,
         kernel=platform.release(),
-        busy_percent=busy_percent(),
+        others_percent=round(100 * Spent.now().others_since(start)),
     )
-
-
-def busy_percent() -> int:
-    """Return how much of all processors' time is used now; call it while nothing of ours runs."""
-    used, total = _spent()
-    time.sleep(_SAMPLE_SECONDS)
-    used_then, total_then = _spent()
-    return round(100 * (used_then - used) / (total_then - total))
-
-
-def _spent() -> tuple[int, int]:
-    with Path("/proc/stat").open() as file:
-        spent = [int(field) for field in file.readline().split()[1:9]]
-    idle = spent[3] + spent[4]  # waiting for a disk is idling, too
-    return sum(spent) - idle, sum(spent)
 
 
 def _field(path: str, name: str) -> str:

@@ -64,7 +64,7 @@ def _page(figure: dict[str, object]) -> str:
     where = (
         f"{machine.at}, commit {machine.commit}, {machine.cores} × {machine.processor}, "
         f"{machine.memory_mib} MiB, Linux {machine.kernel}; rounds: {figure['rounds']}; "
-        f"processors kept busy by others: {machine.busy_percent} %."
+        f"others used {machine.others_percent} % of the processors meanwhile."
     )
     if not machine.idle:
         where += " **NOT IDLE: rates and times are those of a shared machine.**"
