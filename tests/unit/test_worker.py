@@ -56,8 +56,13 @@ async def ended(house, job):
 
 async def emptied(queue):
     async with asyncio.timeout(10):
-        while (depth := await queue.depth(Lane.INTERACTIVE)).waiting or depth.leased:
+        while await messages(queue):  # noqa: ASYNC110 -- as above
             await asyncio.sleep(0.01)
+
+
+async def messages(queue):
+    depth = await queue.depth(Lane.INTERACTIVE)
+    return depth.waiting + depth.leased
 
 
 @pytest.mark.usefixtures("working")

@@ -130,7 +130,8 @@ class Processing:
         async def beat() -> None:
             while True:
                 await asyncio.sleep(LEASE_SECONDS / 3)
-                await self._catalog.extend_job(job, now() + LEASE_SECONDS)
+                with suppress(Exception):  # the next beat may get through
+                    await self._catalog.extend_job(job, now() + LEASE_SECONDS)
 
         heart = asyncio.create_task(beat())
         try:
