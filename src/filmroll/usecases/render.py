@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from filmroll.errors import (
     Deleted,
@@ -51,6 +51,13 @@ def passing(problem: Problem | None) -> bool:
     return problem is not None and problem.code in _PASSING_CODES
 
 
+class _Flight(NamedTuple):
+    """Variants being made now; ``recorded``: the task writes their records, too."""
+
+    task: asyncio.Task[Made]
+    recorded: bool
+
+
 class Renderer:
     """Makes variants and keeps them. Only the engine's own work takes an engine's place."""
 
@@ -61,7 +68,7 @@ class Renderer:
         self._catalog = catalog
         self._engine = engine
         self._admission = admission
-        self._flying: dict[tuple[str, str], asyncio.Task[Made]] = {}
+        self._flying: dict[tuple[str, str], _Flight] = {}
 
     def under_way(self, image: str, recipe: str) -> bool:
         """Whether this variant is being made right now."""
@@ -81,11 +88,15 @@ class Renderer:
             task = asyncio.create_task(self._render(image, mine, lane, record=record))
             for one in mine:
                 key = (image.id, one.recipe())
-                self._flying[key] = task
+                self._flying[key] = _Flight(task, record)
                 task.add_done_callback(partial(self._landed, key))
         made: dict[str, Variant] = {}
-        for task in {self._flying[key] for key in keys}:
-            made |= await asyncio.shield(task)
+        for flight in {self._flying[key] for key in keys}:
+            arrived = await asyncio.shield(flight.task)
+            if record and not flight.recorded:  # a job's, which may come to write them or not
+                asked = [arrived[recipe] for _, recipe in keys if recipe in arrived]
+                await self._record(image, asked)
+            made |= arrived
         return {recipe: made[recipe] for _, recipe in keys}
 
     async def discard_if_deleted(self, image: str, variants: Sequence[Variant]) -> None:

@@ -1,9 +1,12 @@
 """Jobs and variants: how attempts end, whatever the engine does."""
 
+import asyncio
+
 import pytest
 
 from filmroll.errors import (
     CorruptImage,
+    Deleted,
     EngineCrashed,
     InternalError,
     InvalidInstructions,
@@ -108,3 +111,57 @@ async def test_a_fault_of_the_image_is_kept_and_told_again(house, fault):
         with pytest.raises((CorruptImage, UnsupportedMedia, TooManyPixels, InvalidInstructions)):
             await house.processing.make_variant(image.id, WANTED)
     assert house.engine.calls == 1
+
+
+async def joined(house, image, job):
+    """Ask for a variant that a job is making just then; return both tasks."""
+    house.engine.open.clear()
+    working = asyncio.create_task(house.processing.run_job(job.id))
+    async with asyncio.timeout(5):
+        while not house.engine.calls:  # noqa: ASYNC110 -- it is a number
+            await asyncio.sleep(0)
+    asking = asyncio.create_task(house.processing.make_variant(image.id, WANTED))
+    await asyncio.sleep(0.01)
+    return working, asking
+
+
+async def test_who_joins_a_job_has_a_variant_that_is_recorded_though_the_job_is_cancelled(house):
+    image, job = await house.upload()
+    working, asking = await joined(house, image, job)
+    await house.catalog.cancel_job(job.id, now())
+    house.engine.open.set()
+    assert await asking == await house.variant(image)
+    await working
+    assert house.engine.calls == 1
+
+
+async def test_who_joins_a_job_is_told_that_the_image_was_deleted_meanwhile(house):
+    image, job = await house.upload()
+    working, asking = await joined(house, image, job)
+    await house.catalog.bury_image(image.id, 0.0)
+    house.engine.open.set()
+    with pytest.raises(Deleted):
+        await asking
+    await working
+    assert [blob.key async for blob in house.blobs.list("v/")] == []
+
+
+async def test_a_heart_outlives_a_beat_that_fails(house, monkeypatch):
+    monkeypatch.setattr(process, "LEASE_SECONDS", 0.3)
+    extend, beats = house.catalog.extend_job, []
+
+    async def fail_once(job, until):
+        beats.append(until)
+        if len(beats) == 1:
+            raise StoreUnavailable("away")
+        return await extend(job, until)
+
+    monkeypatch.setattr(house.catalog, "extend_job", fail_once)
+    _, job = await house.upload()
+    house.engine.open.clear()
+    working = asyncio.create_task(house.processing.run_job(job.id))
+    await asyncio.sleep(0.5)
+    assert (await house.catalog.get_job(job.id)).lease_until > now()
+    house.engine.open.set()
+    assert (await working).state is JobState.SUCCEEDED
+    assert len(beats) > 2
