@@ -180,8 +180,11 @@ class Catalog(Protocol):
     async def due_jobs(self, before: float, limit: int) -> Sequence[Job]:
         """Return jobs that are not final and whose ``due_at`` has come, most overdue first."""
 
-    async def postpone_jobs(self, jobs: Sequence[str], due_at: float) -> None:
-        """Move ``due_at`` of jobs that are not final: they have been sent to the queue."""
+    async def postpone_jobs(self, jobs: Sequence[Job], due_at: float) -> None:
+        """Move ``due_at`` of jobs: they have been sent to the queue.
+
+        Those that are final, or whose ``due_at`` has been moved since they were read, stay.
+        """
 
     async def put_preset(self, preset: Preset) -> None:
         """Add or replace a preset; an older one's ``created_at`` stays."""

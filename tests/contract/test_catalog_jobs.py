@@ -128,7 +128,7 @@ async def test_a_job_that_rests_is_not_claimed(catalog, queued):
     back = replace(attempt, state=JobState.QUEUED, lease_until=105.0, due_at=105.0)
     assert await catalog.finish_job(back, None, [])
     assert await catalog.claim_job(queued.id, 104.9, 30.0) is None
-    await catalog.postpone_jobs([queued.id], 999.0)
+    await catalog.postpone_jobs([back], 999.0)
     assert (await catalog.claim_job(queued.id, 105.0, 30.0)).attempts == 2
 
 
@@ -148,10 +148,19 @@ async def test_jobs_that_are_due(catalog):
     await catalog.cancel_job("done", 1.0)
     assert [each.id for each in await catalog.due_jobs(20.0, 10)] == ["a", "b"]
     assert [each.id for each in await catalog.due_jobs(99.0, 2)] == ["a", "b"]
-    await catalog.postpone_jobs(["a", "done", "none"], 40.0)
+    known = [await catalog.get_job(id_) for id_ in ("a", "done")]
+    await catalog.postpone_jobs([*known, job(id="none")], 40.0)
     assert [each.id for each in await catalog.due_jobs(99.0, 10)] == ["b", "c", "a"]
     assert (await catalog.get_job("a")).due_at == 40.0
     assert (await catalog.get_job("done")).due_at == 5.0
+
+
+async def test_a_job_that_an_attempt_has_moved_is_not_postponed(catalog, queued):
+    attempt = await catalog.claim_job(queued.id, 100.0, 30.0)
+    await catalog.postpone_jobs([queued], 999.0)
+    assert await catalog.get_job(queued.id) == attempt
+    await catalog.postpone_jobs([attempt], 999.0)
+    assert await catalog.get_job(queued.id) == replace(attempt, due_at=999.0)
 
 
 async def test_a_running_job_is_due_at_the_end_of_its_lease(catalog, queued):

@@ -146,9 +146,11 @@ class MemoryCatalog:
         due = [job for job in self._jobs.values() if not job.state.final and job.due_at <= before]
         return sorted(due, key=lambda job: job.due_at)[:limit]
 
-    async def postpone_jobs(self, jobs: Sequence[str], due_at: float) -> None:
-        for job in filter(None, map(self._jobs.get, jobs)):
-            self._jobs[job.id] = rules.postponed(job, due_at)
+    async def postpone_jobs(self, jobs: Sequence[Job], due_at: float) -> None:
+        for job in jobs:
+            stored = self._jobs.get(job.id)
+            if stored is not None:
+                self._jobs[job.id] = rules.postponed(stored, job, due_at)
 
     async def put_preset(self, preset: Preset) -> None:
         stored = self._presets.get(preset.name)

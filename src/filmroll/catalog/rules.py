@@ -97,9 +97,11 @@ def cancelled(stored: Job, now: float) -> Job:
     return replace(stored, state=JobState.CANCELLED, finished_at=now)
 
 
-def postponed(stored: Job, due_at: float) -> Job:
-    """Move the time at which a job that is not final has to be sent again."""
-    return stored if stored.state.final else replace(stored, due_at=due_at)
+def postponed(stored: Job, job: Job, due_at: float) -> Job:
+    """Move the time at which a job has to be sent again, unless an attempt moved it meanwhile."""
+    if stored.state.final or stored.due_at != job.due_at:
+        return stored
+    return replace(stored, due_at=due_at)
 
 
 def kept_preset(stored: Preset | None, preset: Preset) -> Preset:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from filmroll.model import BLOB_ROOTS, is_id, now, original_key, variant_prefix
 from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue
+from filmroll.usecases.jobs import RESEND_SECONDS
 
-# An overdue job is sent again, then given this long to be started.
-RESEND_SECONDS = 300.0
 # A variant that was being written while its image was buried may leave its bytes behind for as
 # long as an attempt can take; then a purge looks once more.
 PURGE_AGAIN_SECONDS = 900.0
@@ -35,7 +34,7 @@ class Housekeeping:
         for lane in {job.lane for job in jobs}:
             await self._queue.send(lane, [job.id for job in jobs if job.lane is lane])
         if jobs:
-            await self._catalog.postpone_jobs([job.id for job in jobs], now() + RESEND_SECONDS)
+            await self._catalog.postpone_jobs(jobs, now() + RESEND_SECONDS)
         return len(jobs)
 
     async def purge_deleted(self) -> int:

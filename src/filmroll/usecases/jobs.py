@@ -7,11 +7,14 @@ from typing import Any
 
 from filmroll.errors import NotFound, Overloaded
 from filmroll.instructions import Instructions
-from filmroll.model import Image, Job, Lane, new_id, now
+from filmroll.model import Image, Job, new_id, now
 from filmroll.ports import Catalog, JobQueue, Processor
 
-# A job that nobody has started for so long is sent to the queue (again) by the sweeper.
+# A job that was written down but not sent for so long is sent to the queue by the sweeper.
 OVERDUE_SECONDS = 60.0
+# One that was sent waits its turn; only a message that got lost needs another. In a backlog of
+# hours each job has a few messages then, and to drop those takes next to no time.
+RESEND_SECONDS = 900.0
 _POLL_SECONDS = 0.2
 
 log = logging.getLogger(__name__)
@@ -40,10 +43,12 @@ class Jobs:
             raise NotFound("There is no job with this id.")
         return found
 
-    async def add(self, image: Image, wanted: Sequence[Instructions]) -> Job:
-        """Write down a job that makes more variants of a kept image."""
+    async def add(
+        self, image: Image, wanted: Sequence[Instructions], job_id: str | None = None
+    ) -> Job:
+        """Write down a job that makes more variants of a kept image; once under one id."""
         job = Job(
-            id=new_id(),
+            id=job_id or new_id(),
             image=image.id,
             instructions=tuple(one.canonical() for one in wanted),
             created_at=now(),
@@ -69,7 +74,7 @@ class Jobs:
 
     def enqueue(self, job: str) -> None:
         """Send a job to the queue behind the answer's back: if it is lost, the sweeper sends it."""
-        self._in_background(self._queue.send(Lane.INTERACTIVE, [job]))
+        self._in_background(self._send(job))
 
     async def drain(self) -> None:
         """Wait for what was begun behind an answer's back."""
@@ -81,7 +86,14 @@ class Jobs:
         except Exception as fault:
             if not isinstance(fault, Overloaded):
                 log.exception("the direct call failed; the job goes to the queue: %s", job)
-            await self._queue.send(Lane.INTERACTIVE, [job])
+            await self._send(job)
+
+    async def _send(self, job: str) -> None:
+        found = await self.get(job)
+        if found.lease_until > now():  # under way or at rest: the sweeper sends it when it is due
+            return
+        await self._queue.send(found.lane, [job])
+        await self._catalog.postpone_jobs([found], now() + RESEND_SECONDS)
 
     def _in_background(self, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.create_task(work)

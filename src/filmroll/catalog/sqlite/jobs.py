@@ -37,7 +37,7 @@ class Jobs(Part):
         which = f"WHERE {OPEN} AND due_at <= ? ORDER BY due_at LIMIT ?"
         return self._db.read(JOBS.select, which, before, limit)
 
-    async def postpone_jobs(self, jobs: Sequence[str], due_at: float) -> None:
+    async def postpone_jobs(self, jobs: Sequence[Job], due_at: float) -> None:
         await self._db.write(_postpone, jobs, due_at)
 
 
@@ -85,8 +85,8 @@ def _cancel(connection: apsw.Connection, job: str, now: float) -> Job | None:
     return cancelled
 
 
-def _postpone(connection: apsw.Connection, jobs: Sequence[str], due_at: float) -> None:
+def _postpone(connection: apsw.Connection, jobs: Sequence[Job], due_at: float) -> None:
     connection.executemany(
-        f"UPDATE jobs SET due_at = ? WHERE id = ? AND {OPEN}",  # noqa: S608 - our own text
-        [(due_at, job) for job in jobs],
+        f"UPDATE jobs SET due_at = ? WHERE id = ? AND due_at = ? AND {OPEN}",  # noqa: S608 - our own text
+        [(due_at, job.id, job.due_at) for job in jobs],
     )
