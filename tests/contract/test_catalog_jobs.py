@@ -142,6 +142,23 @@ async def test_a_job_is_cancelled_unless_it_is_final(catalog, queued):
     assert not await catalog.finish_job(replace(attempt, state=JobState.SUCCEEDED), None, [])
 
 
+async def test_an_upload_whose_job_is_cancelled_is_ready_with_what_was_made(catalog):
+    record = image(declared=("resize:width=1", "resize:width=2"))
+    await catalog.add_image(record, job(id=record.id, image=record.id))
+    made = variant(image=record.id, instructions="resize:width=2")
+    await catalog.put_variants(record.id, [made])
+    await catalog.cancel_job(record.id, 110.0)
+    ready = replace(record, state=ImageState.READY, declared=("resize:width=2",), version=2)
+    assert await catalog.get_image(record.id) == ready
+    await catalog.cancel_job(record.id, 120.0)
+    assert await catalog.get_image(record.id) == ready
+
+
+async def test_an_image_is_not_touched_when_a_later_job_is_cancelled(catalog, record, queued):
+    await catalog.cancel_job(queued.id, 110.0)
+    assert await catalog.get_image(record.id) == record
+
+
 async def test_jobs_that_are_due(catalog):
     for id_, due_at in {"c": 30.0, "a": 10.0, "b": 20.0, "done": 5.0}.items():
         await catalog.add_job(job(id=id_, due_at=due_at))

@@ -138,9 +138,14 @@ class MemoryCatalog:
 
     async def cancel_job(self, job: str, now: float) -> Job | None:
         stored = self._jobs.get(job)
-        if stored is not None:
-            self._jobs[job] = rules.cancelled(stored, now)
-        return self._jobs.get(job)
+        if stored is None or stored.state.final:
+            return stored
+        self._jobs[job] = rules.cancelled(stored, now)
+        made = {variant.instructions for variant in self._variants_of(stored.image)}
+        image = rules.settled(self._images.get(stored.image), stored, made)
+        if image is not None:
+            self._images[image.id] = image
+        return self._jobs[job]
 
     async def due_jobs(self, before: float, limit: int) -> Sequence[Job]:
         due = [job for job in self._jobs.values() if not job.state.final and job.due_at <= before]
@@ -193,12 +198,12 @@ class MemoryCatalog:
         return holder
 
     async def finish_request(self, request: IdempotentRequest) -> None:
-        if rules.answerable(self._requests.get(request.key), request):
+        if rules.holds(self._requests.get(request.key), request):
             self._requests[request.key] = request
 
-    async def drop_request(self, key: str) -> None:
-        if rules.unanswered(self._requests.get(key)):
-            del self._requests[key]
+    async def drop_request(self, request: IdempotentRequest) -> None:
+        if rules.holds(self._requests.get(request.key), request):
+            del self._requests[request.key]
 
     async def expire_requests(self, now: float) -> None:
         kept = {key: each for key, each in self._requests.items() if each.expires_at > now}

@@ -4,6 +4,7 @@ An adapter reads a record, asks the rule, and writes its answer in the same atom
 that nothing may be written.
 """
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import TypeVar
 
@@ -90,6 +91,21 @@ def advanced(stored: Image, image: Image) -> Image:
     return replace(stored, state=image.state, problem=image.problem, version=stored.version + 1)
 
 
+def settled(stored: Image | None, job: Job, made: Collection[str]) -> Image | None:
+    """Return what the end of its upload's job, cancelled, makes of an image.
+
+    It is ready with those of its variants that were ``made`` (canonical texts); None: no change.
+    """
+    if stored is None or stored.id != job.id or stored.state is not ImageState.STORED:
+        return None
+    return replace(
+        stored,
+        state=ImageState.READY,
+        declared=tuple(text for text in stored.declared if text in made),
+        version=stored.version + 1,
+    )
+
+
 def cancelled(stored: Job, now: float) -> Job:
     """End a job that is not final."""
     if stored.state.final:
@@ -119,16 +135,11 @@ def holder(
     return request if abandoned and stored.fingerprint == request.fingerprint else stored
 
 
-def unanswered(stored: IdempotentRequest | None) -> bool:
-    """Whether a request was begun and has no answer yet."""
-    return stored is not None and stored.status is None
-
-
-def answerable(stored: IdempotentRequest | None, request: IdempotentRequest) -> bool:
-    """Whether an answer may be kept: the first one to a request stays."""
-    if stored is None:
-        return True
-    return stored.status is None and stored.fingerprint == request.fingerprint
+def holds(stored: IdempotentRequest | None, request: IdempotentRequest) -> bool:
+    """Whether ``request`` claimed its key last, and has no answer yet."""
+    if stored is None or stored.status is not None:
+        return False
+    return (stored.fingerprint, stored.locked_until) == (request.fingerprint, request.locked_until)
 
 
 def revoked(key: Key, now: float) -> Key:

@@ -78,10 +78,15 @@ def _finish(
 
 def _cancel(connection: apsw.Connection, job: str, now: float) -> Job | None:
     stored = JOBS.get(connection, job)
-    if stored is None:
-        return None
+    if stored is None or stored.state.final:
+        return stored
     cancelled = rules.cancelled(stored, now)
     JOBS.put(connection, cancelled)
+    variants = VARIANTS.select(connection, "WHERE image = ?", stored.image)
+    made = {variant.instructions for variant in variants}
+    image = rules.settled(IMAGES.get(connection, stored.image), stored, made)
+    if image is not None:
+        IMAGES.put(connection, image)
     return cancelled
 
 
