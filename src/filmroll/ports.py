@@ -175,7 +175,11 @@ class Catalog(Protocol):
         """
 
     async def cancel_job(self, job: str, now: float) -> Job | None:
-        """Cancel a job that is not final; return what it is then. None if unknown."""
+        """Cancel a job that is not final; return what it is then. None if unknown.
+
+        If it is the job of an upload (it carries its image's id), the image becomes ready, and
+        what was not made is not declared any more.
+        """
 
     async def due_jobs(self, before: float, limit: int) -> Sequence[Job]:
         """Return jobs that are not final and whose ``due_at`` has come, most overdue first."""
@@ -224,10 +228,13 @@ class Catalog(Protocol):
         """
 
     async def finish_request(self, request: IdempotentRequest) -> None:
-        """Keep the answer of a claimed request until ``expires_at``."""
+        """Keep the answer of a claimed request until ``expires_at``.
 
-    async def drop_request(self, key: str) -> None:
-        """Free a key whose request came to nothing."""
+        No change if the key is answered already or, by ``locked_until``, in other hands.
+        """
+
+    async def drop_request(self, request: IdempotentRequest) -> None:
+        """Free the key of a claimed request that came to nothing; no change as above."""
 
     async def expire_requests(self, now: float) -> None:
         """Forget answers that are too old."""

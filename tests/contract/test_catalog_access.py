@@ -84,21 +84,33 @@ async def test_the_first_answer_stays(catalog):
     await catalog.finish_request(ANSWERED)
     await catalog.finish_request(replace(ANSWERED, status=500))
     await catalog.finish_request(replace(ANSWERED, fingerprint="other"))
-    await catalog.drop_request("k")
+    await catalog.drop_request(REQUEST)
     assert await catalog.begin_request(REQUEST, 100.0) == ANSWERED
+
+
+async def test_who_lost_a_key_neither_answers_nor_frees_it(catalog):
+    await catalog.begin_request(REQUEST, 100.0)
+    second = replace(REQUEST, locked_until=160.0)
+    await catalog.begin_request(second, 130.0)
+    await catalog.drop_request(REQUEST)
+    await catalog.finish_request(ANSWERED)
+    assert await catalog.begin_request(REQUEST, 140.0) == second
+    answered = replace(second, status=200)
+    await catalog.finish_request(answered)
+    assert await catalog.begin_request(REQUEST, 140.0) == answered
 
 
 async def test_a_dropped_key_is_free(catalog):
     await catalog.begin_request(REQUEST, 100.0)
-    await catalog.drop_request("k")
-    await catalog.drop_request("none")
+    await catalog.drop_request(REQUEST)
+    await catalog.drop_request(replace(REQUEST, key="none"))
     other = replace(REQUEST, fingerprint="other")
     assert await catalog.begin_request(other, 100.0) == other
 
 
 async def test_old_answers_are_forgotten(catalog):
-    requests = [replace(ANSWERED, key=str(n), expires_at=float(n)) for n in range(2200)]
-    await asyncio.gather(*(catalog.finish_request(request) for request in requests))
+    requests = [replace(REQUEST, key=str(n), expires_at=float(n)) for n in range(2200)]
+    await asyncio.gather(*(catalog.begin_request(request, 0.0) for request in requests))
     await catalog.expire_requests(2100.0)
     fresh = [replace(request, fingerprint="new") for request in requests]
     assert await catalog.begin_request(fresh[2100], 0.0) == fresh[2100]

@@ -60,4 +60,4 @@ class Idempotency:
 
     async def drop(self, request: IdempotentRequest) -> None:
         """Free a key whose request was refused: nothing was created under it."""
-        await self._catalog.drop_request(request.key)
+        await self._catalog.drop_request(request)

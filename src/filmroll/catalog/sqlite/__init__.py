@@ -30,7 +30,7 @@ class SqliteCatalog(Images, Jobs, Presets, Keys, Requests):
         await self.begin_request(probe, now())
         if self._find(probe.key) != probe:
             raise StoreUnavailable("The catalog does not return what was written to it.")
-        await self.drop_request(probe.key)
+        await self.drop_request(probe)
 
     async def close(self) -> None:
         """Finish what was begun, then let go of everything."""

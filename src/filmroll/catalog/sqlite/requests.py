@@ -21,8 +21,8 @@ class Requests(Part):
     async def finish_request(self, request: IdempotentRequest) -> None:
         await self._db.write(_finish, request)
 
-    async def drop_request(self, key: str) -> None:
-        await self._db.write(_drop, key)
+    async def drop_request(self, request: IdempotentRequest) -> None:
+        await self._db.write(_drop, request)
 
     async def expire_requests(self, now: float) -> None:
         while await self._db.write(_expire, now) == _AT_ONCE:
@@ -42,13 +42,13 @@ def _begin(
 
 
 def _finish(connection: apsw.Connection, request: IdempotentRequest) -> None:
-    if rules.answerable(REQUESTS.get(connection, request.key), request):
+    if rules.holds(REQUESTS.get(connection, request.key), request):
         REQUESTS.put(connection, request)
 
 
-def _drop(connection: apsw.Connection, key: str) -> None:
-    if rules.unanswered(REQUESTS.get(connection, key)):
-        rows(connection, "DELETE FROM requests WHERE key = ?", key)
+def _drop(connection: apsw.Connection, request: IdempotentRequest) -> None:
+    if rules.holds(REQUESTS.get(connection, request.key), request):
+        rows(connection, "DELETE FROM requests WHERE key = ?", request.key)
 
 
 def _expire(connection: apsw.Connection, now: float) -> int:
