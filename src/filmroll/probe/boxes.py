@@ -38,7 +38,8 @@ def boxes(source: Source, at: int, end: int) -> Iterator[Box]:
     Raises CorruptImage if one does not end before ``end`` does.
     """
     while at < end:
-        size, kind, start = source.big(at, 4), source.read(at + 4, 4), at + 8
+        head, start = source.read(at, 8), at + 8
+        size, kind = int.from_bytes(head[:4]), head[4:]
         if size == 1:  # the real size follows, because it is large
             size, start = source.big(start, 8), start + 8
         elif size == 0:  # it is the last one and takes the rest

@@ -46,8 +46,10 @@ def _images(source: Source) -> Iterator[int]:
             behind = _behind_blocks(source, at + 9 + colors + 1)
             yield at
             at = behind
-        elif block:  # zeros between blocks are common and harmless
+        elif block:
             raise CorruptImage(f"The GIF has no block at byte {at - 1}, where one should be.")
+        else:  # zeros between blocks are common and harmless
+            at = source.skip(at, b"\0")
 
 
 def _behind_blocks(source: Source, at: int) -> int:

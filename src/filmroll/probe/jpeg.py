@@ -8,7 +8,7 @@ from filmroll.model import Header
 from filmroll.probe.exif import orientation_in, turned
 from filmroll.probe.source import Source
 
-_MARK = 0xFF
+_MARK, _FILL = 0xFF, b"\xff"
 _APP1, _SCAN = 0xE1, 0xDA
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2, 0xC9, 0xCA})  # baseline, extended, progressive
 _OTHER_FRAMES = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
@@ -49,8 +49,11 @@ def _segments(source: Source) -> Iterator[tuple[int, int, int]]:
         mark, marker, high, low = source.read(at, 4)
         if mark != _MARK or marker in _MISPLACED:
             raise CorruptImage(f"The JPEG has no segment at byte {at}, where one should be.")
-        if marker == _MARK or marker in _BARE:  # a mark may be filled up with further FF
-            at += 1 if marker == _MARK else 2
+        if marker == _MARK:  # a mark may be filled up with further FF
+            at = source.skip(at, _FILL) - 1
+            continue
+        if marker in _BARE:
+            at += 2
             continue
         length = max((high << 8 | low) - 2, 0)  # the two bytes of the length count themselves
         yield marker, at + 4, length

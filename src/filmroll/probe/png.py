@@ -24,11 +24,11 @@ def read(source: Source, limits: Limits) -> Header:
     """Read a PNG."""
     width, height = _size(source)
     limits.admit(Header(format="png", width=width, height=height))  # before the walk: it is cheap
-    orientation, data = 1, 0
+    orientation, data = 0, 0
     for name, at, length in _chunks(source):
         if name == b"IDAT":
             data += length
-        elif name == b"eXIf" and not data:  # later ones are not seen by libvips
+        elif name == b"eXIf" and not data and not orientation:  # libvips sees no later one
             orientation = orientation_in(source.read(at, min(length, _MOST_EXIF)))
     if not data:
         raise CorruptImage("The PNG has no picture data.")

@@ -15,10 +15,12 @@ _BLOCK = 4096  # bytes; larger ones by pages, so that a walk skips what lies bet
 _TAIL = 16 * 1024 * 1024  # bytes; how far from the end a search goes at most
 _STRIDE = 64 * 1024  # bytes; one step of that search
 
-# Each read costs its bytes and a little for itself. A GIF of 100 MB, the most laborious of honest
-# files, stays below this; one made of a million empty parts is given up after about half a second.
-_BUDGET = 16 * 1024 * 1024
+# Each read costs its bytes and a little for itself. Honest files stay far below what they may cost:
+# a GIF of 1,000 tiny frames, a table of a TIFF with all its pages, a GIF of 100 MB. One built of
+# empty parts is given up: after about 10 ms if it is small, half a second at most.
 _PRICE = 32
+_FREE = 320 * 1024
+_MOST = 16 * 1024 * 1024
 
 
 class Source:
@@ -31,7 +33,7 @@ class Source:
         self._file = file
         self._start = 0
         self._held = b""
-        self._budget = _BUDGET
+        self._budget = min(_FREE + size // 2, _MOST)
 
     def read(self, at: int, count: int) -> bytes:
         """Return exactly ``count`` bytes from offset ``at``.
@@ -47,6 +49,18 @@ class Source:
             self._fetch(at, count)
             first, last = at - self._start, at - self._start + count
         return self._held[first:last]
+
+    def skip(self, at: int, byte: bytes) -> int:
+        """Return the offset of the first byte from ``at`` on that is not ``byte``, or the end."""
+        step = 8
+        while at < self.size:
+            part = self.read(at, min(step, self.size - at))
+            rest = part.lstrip(byte)
+            at += len(part) - len(rest)
+            if rest:
+                break
+            step = min(2 * step, _BLOCK)
+        return at
 
     def big(self, at: int, count: int) -> int:
         """Return ``count`` bytes from offset ``at`` as one number, big end first."""

@@ -1,5 +1,7 @@
 """TIFF and BigTIFF: the chain of directories, each with its strips or tiles inside the file."""
 
+from operator import add
+
 from filmroll.errors import CorruptImage, UnsupportedMedia
 from filmroll.limits import Limits
 from filmroll.model import Header
@@ -46,7 +48,7 @@ def _check_data(source: Source, directory: Directory) -> None:
         if offsets in directory:
             starts, sizes = directory.numbers(offsets), directory.numbers(counts)
             # Old writers leave the sizes out; then at least the starts can be checked.
-            ends = map(sum, zip(starts, sizes, strict=False)) if sizes else starts
+            ends = map(add, starts, sizes) if sizes else starts
             source.hold(max(ends, default=0), 0, "the picture")
             return
     raise CorruptImage("The TIFF has a page without strips or tiles.")

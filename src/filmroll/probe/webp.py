@@ -18,7 +18,7 @@ _MOST_EXIF = 64 * 1024  # bytes; cameras write less
 def read(source: Source, limits: Limits) -> Header:
     """Read a WebP."""
     size: tuple[int, int] | None = None
-    animated, orientation, frames, pictures = False, 1, 0, 0
+    animated, orientation, frames, pictures = False, 0, 0, 0
     for name, at, length in _chunks(source):
         if name == b"VP8X" and size is None:
             animated, size = _extended(source, at)
@@ -29,7 +29,7 @@ def read(source: Source, limits: Limits) -> Header:
             frames += 1
             if frames > limits.max_frames:
                 break
-        elif name == b"EXIF":
+        elif name == b"EXIF" and not orientation:  # later ones are not seen by libvips
             exif = source.read(at, min(length, _MOST_EXIF))
             orientation = orientation_in(exif.removeprefix(_PREFIX))
     if size is None or not (frames if animated else pictures):
