@@ -103,6 +103,7 @@ def build_worker(services: Services) -> Worker:
 class _Processing:
     engine: EnginePool
     admission: Admission
+    liveness: Liveness
     processor: Processing
 
 
@@ -116,12 +117,20 @@ async def _processing(settings: Settings, stores: Stores) -> AsyncIterator[_Proc
     )
     engine = EnginePool(size, line=size, bounds=bounds)
     admission = Admission(size, settings.waiting_line)
+    liveness = Liveness(engine)
     await engine.start()
     try:
         yield _Processing(
             engine=engine,
             admission=admission,
-            processor=Processing(stores.blobs, stores.catalog, engine, admission),
+            liveness=liveness,
+            processor=Processing(
+                blobs=stores.blobs,
+                catalog=stores.catalog,
+                engine=engine,
+                admission=admission,
+                liveness=liveness,
+            ),
         )
     finally:
         await engine.close()
@@ -158,7 +167,7 @@ def _services(
         idempotency=Idempotency(stores.catalog),
         engine=processing.engine if processing else None,
         admission=processing.admission if processing else None,
-        liveness=Liveness(processing.engine, processing.admission) if processing else None,
+        liveness=processing.liveness if processing else None,
         internal_token=token,
     )
 

@@ -25,6 +25,7 @@ from filmroll.model import (
 from filmroll.ports import BlobStore, Catalog, Engine
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.images import living
+from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.render import REFUSALS, Made, Renderer, passing
 
 LEASE_SECONDS = 60.0
@@ -37,11 +38,19 @@ class Processing:
     """The processing role: implements ``ports.Processor`` on an engine of this process."""
 
     def __init__(
-        self, blobs: BlobStore, catalog: Catalog, engine: Engine, admission: Admission
+        self,
+        *,
+        blobs: BlobStore,
+        catalog: Catalog,
+        engine: Engine,
+        admission: Admission,
+        liveness: Liveness,
     ) -> None:
         self._catalog = catalog
         self._admission = admission
-        self._renderer = Renderer(blobs, catalog, engine, admission)
+        self._renderer = Renderer(
+            blobs=blobs, catalog=catalog, engine=engine, admission=admission, liveness=liveness
+        )
 
     async def run_job(self, job: str) -> Job | None:
         """Run a job until it is final, given back, or another worker holds it."""

@@ -32,6 +32,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Engine, Picture
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.liveness import Liveness
 
 # Faults that are told of the image or of its instructions.
 REFUSALS = (InvalidRequest, UnsupportedMedia, TooLarge)
@@ -62,12 +63,19 @@ class Renderer:
     """Makes variants and keeps them. Only the engine's own work takes an engine's place."""
 
     def __init__(
-        self, blobs: BlobStore, catalog: Catalog, engine: Engine, admission: Admission
+        self,
+        *,
+        blobs: BlobStore,
+        catalog: Catalog,
+        engine: Engine,
+        admission: Admission,
+        liveness: Liveness,
     ) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._engine = engine
         self._admission = admission
+        self._liveness = liveness
         self._flying: dict[tuple[str, str], _Flight] = {}
 
     def under_way(self, image: str, recipe: str) -> bool:
@@ -147,6 +155,7 @@ class Renderer:
             if possible:
                 async with self._admission.slot(lane):
                     made = await self._engine.make(source, possible, there)
+                self._liveness.note()
         results: dict[Instructions, Picture | Problem] = dict.fromkeys(wanted, _WATERMARK_GONE)
         results |= dict(zip(possible, made, strict=True))
         return results

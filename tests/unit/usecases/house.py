@@ -12,6 +12,7 @@ from filmroll.instructions import Instructions, parse
 from filmroll.model import Image, ImageState, Job, Problem, Variant, new_id, now, original_key
 from filmroll.ports import Picture
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
 
 WANTED = parse("resize:width=100/output:format=webp")
@@ -65,7 +66,14 @@ class House:
     engine: ScriptedEngine = field(default_factory=ScriptedEngine)
 
     def __post_init__(self) -> None:
-        self.processing = Processing(self.blobs, self.catalog, self.engine, Admission(2, 4))
+        self.liveness = Liveness(self.engine)
+        self.processing = Processing(
+            blobs=self.blobs,
+            catalog=self.catalog,
+            engine=self.engine,
+            admission=Admission(2, 4),
+            liveness=self.liveness,
+        )
 
     async def upload(self) -> tuple[Image, Job]:
         """Keep an image with the job for its one declared variant; both have one id."""
