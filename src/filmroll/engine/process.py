@@ -14,7 +14,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from filmroll.engine import wire
+from filmroll.engine import dialogue
 from filmroll.engine.faults import too_much_memory, too_slow
 from filmroll.errors import EngineCrashed, FilmrollError
 from filmroll.limits import Limits
@@ -67,7 +67,7 @@ class ChildProcess:
     async def ready(self) -> None:
         """Wait until it takes requests. Raises Hangup if it never will."""
         async with self._talk:
-            await wire.answer(self._socket, self._bounds.memory)
+            await dialogue.answer(self._socket, self._bounds.memory)
 
     async def ask(
         self, request: dict[str, Any], descriptors: Sequence[int]
@@ -75,8 +75,8 @@ class ChildProcess:
         """Have it do a job. Raises Hangup if it dies of it."""
         self.jobs += 1
         async with self._talk:
-            await wire.ask(self._socket, request, descriptors)
-            return await wire.answer(self._socket, self._bounds.memory)
+            await dialogue.ask(self._socket, request, descriptors)
+            return await dialogue.answer(self._socket, self._bounds.memory)
 
     def kill(self) -> "asyncio.Task[None]":
         """End it, whatever it does; the task is done when nothing is left of it."""

@@ -13,7 +13,8 @@ from typing import BinaryIO
 
 import pytest
 
-from filmroll.engine import Bounds, EnginePool
+from filmroll.engine.pool import EnginePool
+from filmroll.engine.process import Bounds
 from filmroll.errors import (
     CorruptImage,
     EngineCrashed,
@@ -250,7 +251,7 @@ def _seen(pid: int) -> tuple[bytes, list[str], str]:
 async def test_children_do_not_outlive_a_killed_parent() -> None:
     code = """
 import asyncio, sys, tempfile
-from filmroll.engine import EnginePool
+from filmroll.engine.pool import EnginePool
 from filmroll.instructions import parse
 async def main():
     pool = EnginePool(1)
@@ -270,6 +271,11 @@ asyncio.run(main())
         parent.kill()
         await parent.wait()
         await eventually(lambda: not alive(pid))
+
+
+def test_a_child_starts_without_what_only_its_parent_needs() -> None:
+    code = "import filmroll.engine.child, sys; sys.exit('asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=30).returncode == 0
 
 
 async def test_close_leaves_nothing_behind() -> None:
