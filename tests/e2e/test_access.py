@@ -67,6 +67,11 @@ def test_without_a_key_nothing(closed):
             answer = http.send(request)
             assert (answer.status_code, answer.json()["code"]) == (401, "unauthenticated")
             assert answer.headers["www-authenticate"].startswith("Bearer")
+        for malformed in (
+            http.get("/v1/images", params={"limit": 0}),
+            http.patch("/v1/images/x", json={"nope": 1}),
+        ):
+            assert malformed.status_code == 401, "strangers learn nothing of the fields"
 
 
 def test_scopes(closed, image):

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.e2e.raw import head
 from tests.e2e.service import Service
 from tests.e2e.test_upload import upload
 from tests.samples import (
@@ -46,7 +47,7 @@ def nothing_is_kept(service, http):
 
 
 def kept(service: Service, http: httpx.Client) -> tuple[int, int, int]:
-    records = http.get("/v1/images", params={"limit": 1000}).json()["items"]
+    records = http.get("/v1/images", params={"limit": 200}).json()["items"]
     blobs = [path for path in (service.data / "blobs").rglob("*") if path.is_file()]
     spool = list((service.data / "spool").glob("*"))
     return len(records), len(blobs), len(spool)
@@ -122,9 +123,10 @@ def test_a_body_over_the_limit(http):
 
 def test_a_content_length_that_lies(service):
     body = tiny_jpeg(2)
-    head = f"POST /v1/images HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body) + 100}\r\n\r\n"
+    announced = {"Content-Length": len(body) + 100}
+    request = head("POST", "/v1/images", **announced) + body
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
-        connection.sendall(head.encode() + body)
+        connection.sendall(request)
         connection.shutdown(socket.SHUT_WR)
         connection.settimeout(5)
         answer = connection.recv(65_536)
@@ -219,7 +221,7 @@ def test_addresses_of_nothing(service, path):
 def raw_get(service: Service, path: str) -> bytes:
     """Ask for a path just as it stands, which no client library does."""
     with socket.create_connection(("127.0.0.1", service.port)) as connection:
-        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        connection.sendall(head("GET", path, Connection="close"))
         return b"".join(iter(lambda: connection.recv(65_536), b""))
 
 
@@ -238,6 +240,59 @@ def test_methods_and_bodies_that_do_not_fit(http):
     refused(http.get("/v1/images", params={"nope": 0}), 422, "invalid-request")
     refused(http.get("/v1/images", params={"cursor": "%%%"}), 422, "invalid-request")
     refused(http.get("/v1/images", params={"created_after": "yesterday"}), 422, "invalid-request")
+
+
+DEEP = "[" * 5_000 + "]" * 5_000
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        '{"a":' + DEEP + "}",
+        '{"a":' * 40 + "1" + "}" * 40,
+        '{"a":NaN}',
+        '{"a":1e999}',
+        '{"a":"\\ud800"}',
+    ],
+    ids=["very deep", "deep", "nan", "infinite", "half a pair"],
+)
+def test_metadata_that_could_not_be_read_back(http, metadata):
+    answer = http.post("/v1/images", content=tiny_jpeg(6), params={"metadata": metadata})
+    assert refused(answer, 422, "invalid-request")["pointer"] == "/metadata"
+
+
+def test_queries_and_headers_that_are_out_of_form(http):
+    cursors = (DEEP, "9" * 400, "W1sxLCAyXQ", '["\ud800"]'.encode("utf-16", "surrogatepass").hex())
+    for cursor in cursors:
+        refused(http.get("/v1/images", params={"cursor": cursor}), 422, "invalid-request")
+    refused(http.get("/v1/presets", params={"nope": 1}), 422, "invalid-request")
+    refused(upload(http, tiny_jpeg(7), DEEP), 422, "invalid-request")
+    deep = http.put("/v1/presets/a", content=DEEP, headers={"Content-Type": "application/json"})
+    assert deep.status_code in {400, 422}
+    odd = {"Prefer": "wait=\u00b2".encode("latin-1")}
+    answer = http.post("/v1/images", content=tiny_jpeg(8), headers=odd)
+    assert answer.status_code == 201, answer.text
+    http.delete(f"/v1/images/{answer.json()['id']}")
+
+
+def test_every_digest_that_is_announced_has_to_fit(http):
+    body = tiny_jpeg(9)
+    right, wrong = (
+        f"sha-256=:{base64.b64encode(hashlib.sha256(data).digest()).decode()}:"
+        for data in (body, b"other")
+    )
+    both = {"Repr-Digest": right, "Content-Digest": wrong}
+    refused(http.post("/v1/images", content=body, headers=both), 400, "digest-mismatch")
+    form = http.post(
+        "/v1/images", files={"file": ("a.jpg", body)}, headers={"Content-Digest": wrong}
+    )
+    refused(form, 400, "digest-mismatch")
+
+
+def test_another_host_is_not_answered(http):
+    refused(http.get("/v1/images", headers={"Host": "rebound.example"}), 403, "forbidden")
+    for host in ("localhost:1", "127.0.0.1", "[::1]:80", "app.localhost"):
+        assert http.get("/v1/images", headers={"Host": host}).status_code == 200
 
 
 def test_digests_that_are_none(http):

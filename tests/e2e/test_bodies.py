@@ -29,7 +29,7 @@ def service(tmp_path_factory):
 
 
 def count(http) -> int:
-    return len(http.get("/v1/images", params={"limit": 1000}).json()["items"])
+    return len(http.get("/v1/images", params={"limit": 200}).json()["items"])
 
 
 def spooled(service) -> list:

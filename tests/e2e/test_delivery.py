@@ -130,7 +130,7 @@ def test_empty_segments_are_no_other_address_of_the_same(http, image, rest) -> N
     assert http.get(f"/i/{image['id']}/{rest}").status_code == 404
 
 
-def test_a_kept_variant_outlives_its_watermark(http: httpx.Client, service) -> None:
+def test_a_kept_variant_outlives_its_watermark(http: httpx.Client) -> None:
     mark = upload(http, tiny_jpeg(26)).json()["id"]
     marked = f"resize:width=99/watermark:image={mark},scale=0.5"
     image = upload(http, jpeg(200, 150, seed=26), marked).json()

@@ -149,6 +149,36 @@ def test_an_idempotency_key_gives_the_first_answer_again(http: httpx.Client) -> 
     assert (other.status_code, other.json()["code"]) == (422, "idempotency-key-reused")
 
 
+def test_a_refusal_under_an_idempotency_key_is_given_again(http: httpx.Client) -> None:
+    body = bytearray(png(200, 200, seed=14))
+    body[len(body) // 2 : len(body) // 2 + 64] = bytes(64)
+    first = upload(http, bytes(body), THUMB, idempotency_key="k-14")
+    again = upload(http, bytes(body), THUMB, idempotency_key="k-14")
+    assert (first.status_code, again.status_code) == (422, 422)
+    assert first.json() == again.json()
+
+
+def test_names_that_real_machines_give(http: httpx.Client) -> None:
+    for name in ("Screenshot 9.41.00\u202fAM.png", "👩\u200d💻.jpg", "写真\u3000一.jpg"):
+        answer = http.post("/v1/images", content=tiny_jpeg(15), params={"name": name, "tag": name})
+        assert answer.status_code == 201, answer.text
+        assert answer.json()["name"] == name
+
+
+def test_a_field_is_emptied_by_null(http: httpx.Client) -> None:
+    image = http.post("/v1/images", content=tiny_jpeg(16), params={"name": "x", "tag": "y"}).json()
+    changed = http.patch(f"/v1/images/{image['id']}", json={"name": None, "tags": None}).json()
+    assert (changed["name"], changed["tags"]) == (None, [])
+    stale = http.patch(
+        f"/v1/images/{image['id']}", json={"name": "z"}, headers={"If-Match": '"1", W/"2"'}
+    )
+    assert (stale.status_code, stale.json()["code"]) == (412, "version-mismatch")
+    fresh = http.patch(
+        f"/v1/images/{image['id']}", json={"name": "z"}, headers={"If-Match": '"1", "2"'}
+    )
+    assert fresh.status_code == 200
+
+
 def test_more_variants_of_a_kept_image(http: httpx.Client) -> None:
     image = upload(http, jpeg(300, 200, seed=13)).json()
     answer = http.post(f"/v1/images/{image['id']}/variants", json={"variants": [THUMB]})

@@ -24,7 +24,7 @@ CALLS = (
     "creat,open,writev,pwritev,pwritev2,truncate,renameat,renameat2,unlinkat,mkdirat,link,linkat,"
     "symlink,rmdir,copy_file_range,sendfile,fallocate,sync,sync_file_range,msync"
 )
-_LINE = re.compile(r"(\d+) (<\.\.\. )?(\w+)(?: resumed>|\()(.*)", re.DOTALL)
+_LINE = re.compile(r"(\d+) +(<\.\.\. )?(\w+)(?: resumed>|\()(.*)", re.DOTALL)
 _RESULT = re.compile(r"\) += (-?\d+)")
 _HEX = re.compile(r"\\x([0-9a-f]{2})")
 

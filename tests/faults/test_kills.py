@@ -85,7 +85,7 @@ def assert_all_there(service: Service, acknowledged: dict[str, str]) -> None:
 
 
 def all_images(http: httpx.Client) -> Iterator[dict]:
-    params: dict[str, str | int] = {"limit": 1000}
+    params: dict[str, str | int] = {"limit": 200}
     while True:
         page = http.get("/v1/images", params=params).json()
         yield from page["items"]

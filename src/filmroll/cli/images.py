@@ -57,6 +57,8 @@ def get(
     ] = None,
 ) -> None:
     """Download an original or a variant."""
+    if "://" in image and not image.startswith(f"{_url()}/"):
+        fail(f"{image} is not an address of {_url()}; {_URL} names the service to ask")
     path = image if "://" in image else f"/i/{image}"
     if instructions:
         path = f"{path}/{instructions}"
@@ -76,7 +78,7 @@ def get(
 @contextmanager
 def _client() -> Iterator[httpx.Client]:
     """A client of the service that FILMROLL_URL names, with the key in FILMROLL_KEY."""
-    url = os.environ.get(_URL, _DEFAULT_URL)
+    url = _url()
     key = os.environ.get(_KEY)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
@@ -86,6 +88,10 @@ def _client() -> Iterator[httpx.Client]:
         fail(f"nobody answers at {url}. Is `filmroll serve` running? {_URL} says where.")
     except httpx.HTTPError as fault:
         fail(f"{url}: {fault}")
+
+
+def _url() -> str:
+    return os.environ.get(_URL, _DEFAULT_URL).rstrip("/")
 
 
 def _upload(

@@ -7,7 +7,7 @@ import structlog
 from filmroll.cli.console import err, fail
 from filmroll.settings import LogFormat, Role, Settings
 from filmroll.telemetry import configure_logging
-from filmroll.web.app import UPLOADING, App
+from filmroll.web.app import DELIVERING, UPLOADING, App
 from filmroll.web.server import free_port, serve
 from filmroll.web.services import Services
 from filmroll.wiring import build_worker, open_services
@@ -25,6 +25,8 @@ async def run(role: Role, settings: Settings) -> None:
                 "access needs keys here, and there are none: make one with `filmroll keys create "
                 "NAME --scope admin`, or say FILMROLL_ACCESS=open to let everybody in"
             )
+        if not settings.open_access and role in UPLOADING | DELIVERING:
+            await services.keys.ensure_signing()
         worker = build_worker(services) if services.engine else None
         watch = asyncio.create_task(services.liveness.watch()) if services.liveness else None
         if worker:

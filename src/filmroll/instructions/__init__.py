@@ -31,7 +31,7 @@ from filmroll.instructions.operations import (
     Watermark,
     operation_schema,
 )
-from filmroll.instructions.values import MAX_TEXT
+from filmroll.instructions.values import MAX_TEXT, writable
 
 __all__ = [
     "ENGINE_VERSION",
@@ -54,4 +54,5 @@ __all__ = [
     "preset_names",
     "presets_alone",
     "recipe_of",
+    "writable",
 ]

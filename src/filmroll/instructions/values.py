@@ -117,8 +117,7 @@ class Text:
             raise ValueError("must be a text")
         if len(raw) > self.longest:
             raise ValueError(f"must have at most {self.longest} characters")
-        # Not str.isprintable(): it refuses the joiners of emoji and Persian, and Japanese spaces.
-        if any(category(char) in _UNWRITABLE and char != "\n" for char in raw):
+        if not writable(raw.replace("\n", "")):
             raise ValueError("must not hold control characters")
         return raw
 
@@ -140,6 +139,14 @@ class ImageId:
     def schema(self) -> dict[str, Any]:
         """JSON Schema."""
         return {"type": "string", "pattern": "^[0-9a-z]{26}$"}
+
+
+def writable(text: str) -> bool:
+    """Whether a text holds neither control characters nor halves of surrogate pairs.
+
+    Not str.isprintable(): it refuses the joiners of emoji and Persian, and Japanese spaces.
+    """
+    return not any(category(char) in _UNWRITABLE for char in text)
 
 
 def _float(raw: Any) -> float:

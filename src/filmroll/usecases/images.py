@@ -1,12 +1,12 @@
 """What can be done with an image that is kept: look, list, annotate, derive, delete."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from filmroll.errors import Deleted, InvalidRequest, NotFound, VersionMismatch
-from filmroll.instructions import Instructions
+from filmroll.instructions import Instructions, writable
 from filmroll.model import (
     Header,
     Image,
@@ -23,7 +23,9 @@ MAX_NAME = 255  # characters
 MAX_TAGS = 50
 MAX_TAG = 100  # characters
 MAX_METADATA_BYTES = 16_384  # as JSON
-MAX_PAGE = 1_000
+MAX_METADATA_DEPTH = 32
+MAX_PAGE = 200
+_EMPTY: Mapping[str, Any] = {"name": None, "tags": (), "metadata": {}}
 
 # What a deletion leaves undone because its process dies, the housekeeper ends after so long.
 PURGE_AFTER_SECONDS = 5.0
@@ -31,7 +33,7 @@ PURGE_AFTER_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Annotations:
-    """What a client says about an image; None leaves it as it is."""
+    """What a client says about an image."""
 
     name: str | None = None
     tags: tuple[str, ...] | None = None
@@ -50,14 +52,7 @@ class Annotations:
                 limit=MAX_TAGS,
                 actual=len(self.tags or ()),
             )
-        size = len(json.dumps(self.metadata).encode()) if self.metadata else 0
-        if size > MAX_METADATA_BYTES:
-            raise InvalidRequest(
-                f"metadata may have at most {MAX_METADATA_BYTES} bytes as JSON.",
-                pointer="/metadata",
-                limit=MAX_METADATA_BYTES,
-                actual=size,
-            )
+        _check_metadata(self.metadata or {})
         return self
 
 
@@ -81,23 +76,25 @@ class Images:
         """Return a page, newest first."""
         return await self._catalog.list_images(where, min(limit, MAX_PAGE), cursor)
 
-    async def annotate(self, image: str, annotations: Annotations, version: int | None) -> Image:
-        """Change name, tags or metadata; raise VersionMismatch if ``version`` is not current."""
-        annotations.check()
+    async def annotate(
+        self, image: str, changes: Mapping[str, Any], versions: Collection[int] | None
+    ) -> Image:
+        """Change ``name``, ``tags`` or ``metadata``; None empties a field.
+
+        Raises VersionMismatch if the image has none of ``versions``; None stands for any.
+        """
+        Annotations(**changes).check()
+        values: dict[str, Any] = {
+            key: _EMPTY[key] if value is None else value for key, value in changes.items()
+        }
         while True:
             found = await self.get(image)
-            if version is not None and found.version != version:
+            if versions is not None and found.version not in versions:
                 raise VersionMismatch(
                     "The image changed since it was read. Read it again, then repeat the change.",
                     actual=found.version,
                 )
-            changed = replace(
-                found,
-                name=found.name if annotations.name is None else annotations.name,
-                tags=found.tags if annotations.tags is None else annotations.tags,
-                metadata=found.metadata if annotations.metadata is None else annotations.metadata,
-                version=found.version + 1,
-            )
+            changed = replace(found, **values, version=found.version + 1)
             if await self._catalog.update_image(changed):
                 return changed
 
@@ -137,10 +134,48 @@ def header_of(image: Image) -> Header:
     return Header(format=image.format, width=image.width, height=image.height, frames=image.frames)
 
 
-def _require_text(text: str, longest: int, pointer: str) -> None:
-    if not text or len(text) > longest or not text.isprintable():
+def _check_metadata(metadata: Mapping[str, Any]) -> None:
+    """Raise InvalidRequest for what could not be read back, or is too much."""
+    if _depth(metadata) > MAX_METADATA_DEPTH:
         raise InvalidRequest(
-            f"Give 1 to {longest} printable characters.",
+            f"metadata may be nested {MAX_METADATA_DEPTH} deep at most.",
+            pointer="/metadata",
+            limit=MAX_METADATA_DEPTH,
+        )
+    try:
+        size = len(json.dumps(metadata, allow_nan=False, ensure_ascii=False).encode())
+    except ValueError as fault:  # NaN, infinity, half of a surrogate pair
+        detail = "metadata holds a number or a text that JSON in UTF-8 cannot hold."
+        raise InvalidRequest(detail, pointer="/metadata") from fault
+    if size > MAX_METADATA_BYTES:
+        raise InvalidRequest(
+            f"metadata may have at most {MAX_METADATA_BYTES} bytes as JSON.",
+            pointer="/metadata",
+            limit=MAX_METADATA_BYTES,
+            actual=size,
+        )
+
+
+def _depth(value: Any) -> int:
+    """Return how deep lists and objects are nested; by level, since deep ones end recursion."""
+    depth, level = 0, [value]
+    while level and depth <= MAX_METADATA_DEPTH:
+        inner = [
+            each.values() if isinstance(each, Mapping) else each
+            for each in level
+            if isinstance(each, Mapping | list)
+        ]
+        depth += bool(inner)
+        level = [item for items in inner for item in items]
+        if not inner:
+            break
+    return depth
+
+
+def _require_text(text: str, longest: int, pointer: str) -> None:
+    if not text or len(text) > longest or not writable(text):
+        raise InvalidRequest(
+            f"Give 1 to {longest} characters, none of them a control character.",
             pointer=pointer,
             limit=longest,
             actual=len(text),

@@ -34,6 +34,11 @@ class Keys:
         await self._catalog.add_signing_key(key)
         return key
 
+    async def ensure_signing(self) -> None:
+        """Make a signing key if there is none: without one no URL in an answer would work."""
+        if not await self.signing():
+            await self.create_signing()
+
     async def list(self) -> tuple[Sequence[AccessKey], Sequence[SigningKey]]:
         """Return all keys, oldest first."""
         return await self._catalog.list_access_keys(), await self._catalog.list_signing_keys()
@@ -47,13 +52,18 @@ class Keys:
         """Whether an access key that is not revoked exists."""
         return any(key.revoked_at is None for key in await self._catalog.list_access_keys())
 
-    async def authorize(self, secret: str | None, scope: Scope) -> AccessKey:
-        """Return the key that a request brought; raise Unauthenticated or Forbidden."""
+    async def identify(self, secret: str | None) -> AccessKey:
+        """Return the key that a request brought; raise Unauthenticated."""
         key = await self._catalog.find_access_key(_hash(secret)) if secret else None
         if key is None or key.revoked_at is not None:
             raise Unauthenticated(
                 "Send a valid key: Authorization: Bearer <key> (made by `filmroll keys create`)."
             )
+        return key
+
+    async def authorize(self, secret: str | None, scope: Scope) -> AccessKey:
+        """Return the key that a request brought; raise Unauthenticated or Forbidden."""
+        key = await self.identify(secret)
         if scope not in key.scopes and Scope.ADMIN not in key.scopes:
             raise Forbidden(f"This key has no {scope} scope.")
         return key

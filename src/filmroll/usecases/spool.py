@@ -5,12 +5,26 @@ import errno
 import hashlib
 import io
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from filmroll.errors import DigestMismatch, StorageFull, StoreUnavailable, TooLarge
 
-IN_MEMORY_BYTES = 1 << 20
+IN_MEMORY_BYTES = 1 << 20  # of one body
+ALL_IN_MEMORY_BYTES = 64 << 20  # of all bodies of a process; what comes beyond goes to files
+
+
+class Memory:
+    """How much all spools of a process hold in memory."""
+
+    def __init__(self) -> None:
+        self.held = 0
+
+    @property
+    def used_up(self) -> bool:
+        """Whether it is time to write to files."""
+        return self.held > ALL_IN_MEMORY_BYTES
 
 
 class Spool:
@@ -19,8 +33,9 @@ class Spool:
     Nothing of a body reaches the blob store before it is known to be whole, right and an image.
     """
 
-    def __init__(self, folder: Path, limit: int) -> None:
-        """Hold at most ``limit`` bytes."""
+    def __init__(self, folder: Path, limit: int, memory: Memory) -> None:
+        """Hold at most ``limit`` bytes, in ``memory`` as long as there is some."""
+        self._memory = memory
         self._folder = folder
         self._limit = limit
         self._chunks: list[bytes] = []
@@ -36,8 +51,8 @@ class Spool:
         if self.bytes > self._limit:
             raise too_large(self._limit, self.bytes)
         self._chunks.append(chunk)
-        self._pending += len(chunk)
-        if self._pending > IN_MEMORY_BYTES:
+        self._hold(len(chunk))
+        if self._pending > IN_MEMORY_BYTES or self._memory.used_up:
             await asyncio.to_thread(self._flush)
 
     async def seal(self) -> None:
@@ -54,14 +69,9 @@ class Spool:
         """The digest of the sealed body, in hex."""
         return self._hash.hexdigest()
 
-    def expect(self, digest: bytes | None) -> None:
-        """Raise DigestMismatch unless the sealed body hashes to ``digest``."""
-        if digest is not None and digest != self._hash.digest():
-            raise DigestMismatch(
-                "The sha-256 of the bytes that arrived is not the one announced. Send them again.",
-                expected=digest.hex(),
-                actual=self.sha256,
-            )
+    def expect(self, digests: Sequence[bytes]) -> None:
+        """Raise DigestMismatch unless the sealed body hashes to each of ``digests``."""
+        require_digests(self._hash.digest(), digests)
 
     def file(self) -> BinaryIO:
         """Return the sealed body, readable from its start. It belongs to the spool."""
@@ -74,6 +84,7 @@ class Spool:
     def close(self) -> None:
         """Forget everything; a file that no store took over is removed."""
         self._chunks.clear()
+        self._hold(-self._pending)
         if self._file is not None:
             self._file.close()
         if isinstance(self.body, Path):
@@ -90,13 +101,28 @@ class Spool:
         except OSError as fault:
             raise _disk_error(fault) from fault
         self._chunks.clear()
-        self._pending = 0
+        self._hold(-self._pending)
+
+    def _hold(self, more: int) -> None:
+        self._pending += more
+        self._memory.held += more
 
     def _create(self) -> BinaryIO:
         self._folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="spool-")
         self.body = Path(name)
         return open(descriptor, "w+b")  # noqa: PTH123 -- a descriptor; lives with the spool
+
+
+def require_digests(actual: bytes, announced: Sequence[bytes]) -> None:
+    """Raise DigestMismatch unless a body has each digest that was announced for it."""
+    for digest in announced:
+        if digest != actual:
+            raise DigestMismatch(
+                "The sha-256 of the bytes that arrived is not the one announced. Send them again.",
+                expected=digest.hex(),
+                actual=actual.hex(),
+            )
 
 
 def too_large(limit: int, actual: int) -> TooLarge:

@@ -2,10 +2,10 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from filmroll.errors import Conflict, Deleted, EmptyBody
+from filmroll.errors import Conflict, EmptyBody
 from filmroll.instructions import Instructions
 from filmroll.model import Header, Image, ImageState, Job, JobState, new_id, now, original_key
 from filmroll.ports import BlobStore, Catalog, Probe
@@ -67,7 +67,9 @@ class Uploads:
         require_possible(declaration.variants, header)
         image = _image(image_id or new_id(), spool, header, declaration)
         if image_id and (kept := await self._catalog.get_image(image_id)):
-            return _same(kept, image)
+            if kept.state is not ImageState.DELETED:
+                return _same(kept, image)
+            image = replace(image, id=new_id())
         await self._blobs.put(original_key(image.id), spool.body, image.sha256)
         return _same(await self._catalog.add_image(image, _job(image)), image)
 
@@ -131,8 +133,6 @@ def _job(image: Image) -> Job | None:
 
 def _same(kept: Image, sent: Image) -> Image:
     """Return the kept record if it is of the bytes that were sent."""
-    if kept.state is ImageState.DELETED:
-        raise Deleted("The image of this Idempotency-Key was deleted. Take a new key.")
     if kept.sha256 != sent.sha256:
         raise Conflict("Another image was stored under this id.")
     return kept

@@ -36,6 +36,11 @@ class Gate:
             return None
         return await self._keys.authorize(_bearer(request), scope)
 
+    async def require_any(self, request: Request) -> None:
+        """Raise Unauthenticated unless the request brings a valid key, whatever it allows."""
+        if not self.open:
+            await self._keys.identify(_bearer(request))
+
     async def require_delivery(self, request: Request, path: bytes, *, preset: bool) -> Permit:
         """Raise unless a picture may be handed out.
 

@@ -32,8 +32,9 @@ from filmroll.model import new_id
 from filmroll.settings import Role
 from filmroll.web.access import Gate
 from filmroll.web.delivery import DeliveryRoute
+from filmroll.web.hosts import allowed_hosts, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
-from filmroll.web.internal import internal
+from filmroll.web.internal import internal, require_role
 from filmroll.web.management import management
 from filmroll.web.openapi import document
 from filmroll.web.operations import operations
@@ -61,6 +62,9 @@ class App:
 
     def __init__(self, services: Services, role: Role) -> None:
         gate = Gate(services)
+        self._gate = gate
+        self._token = services.internal_token
+        self._hosts = allowed_hosts(services.settings)
         self._metrics = services.metrics
         self._api = _api(services, gate, role)
         self._upload = UploadRoute(services, gate) if role in UPLOADING else None
@@ -80,7 +84,7 @@ class App:
         except FilmrollError as error:
             await exchange.refuse(problem_response(error))
         except Exception:
-            log.exception("internal error", path=scope["path"], request_id=exchange.request_id)
+            log.exception("internal error", path=_logged(scope), request_id=exchange.request_id)
             defect = InternalError("This is a defect of the service. Its log explains it.")
             await exchange.refuse(problem_response(defect))
         exchange.end()
@@ -88,6 +92,7 @@ class App:
 
     async def _dispatch(self, scope: Scope, incoming: Incoming, exchange: "_Exchange") -> None:
         path: str = scope["path"]
+        require_host(scope, self._hosts)
         if self._delivery is not None and path.startswith("/i/"):
             exchange.route = "/i"
             await self._delivery(Request(scope, incoming), exchange.send)
@@ -97,11 +102,19 @@ class App:
             await response(scope, incoming, exchange.send)
         else:
             incoming.limit = LARGEST_JSON_BYTES
+            await self._require_caller(Request(scope, incoming))
             # Whatever has GET has HEAD; the server leaves the body out.
             method = "GET" if scope["method"] == "HEAD" else scope["method"]
             inner = {**scope, "method": method}
             await self._api(inner, incoming, exchange.send)
             exchange.route = getattr(inner.get("route"), "path", "other")
+
+    async def _require_caller(self, request: Request) -> None:
+        """Refuse strangers before their body is read; what a key allows is the routes' to say."""
+        if request.url.path.startswith("/internal/"):
+            require_role(request, self._token)
+        elif request.url.path.startswith("/v1/") and request.url.path != "/v1/limits":
+            await self._gate.require_any(request)
 
     def _record(self, scope: Scope, exchange: "_Exchange") -> None:
         seconds = time.perf_counter() - exchange.started
@@ -113,7 +126,7 @@ class App:
         log.info(
             "request",
             method=scope["method"],
-            path=scope["path"],
+            path=_logged(scope),
             status=exchange.status,
             ms=round(seconds * 1000, 1),
             request_id=exchange.request_id,
@@ -151,11 +164,18 @@ class _Exchange:
         """Send an error, unless an answer is on its way already."""
         if self.status == 0:
             await self._incoming.drain()
+            if self.route == "/i":  # a page that may show the picture may also see why not
+                response.headers["Access-Control-Allow-Origin"] = "*"
             await response(self._scope, self._incoming, self.send)
 
 
 async def _nowhere(_: Message) -> None:
     raise InternalError("The answer has ended.")
+
+
+def _logged(scope: Scope) -> str:
+    """Return the path as it was sent: decoded, it could forge lines and drive terminals."""
+    return str(scope["raw_path"].decode("ascii", "backslashreplace"))
 
 
 def _request_id(scope: Scope) -> str:
@@ -208,6 +228,10 @@ async def _invalid(_: Request, error: Exception) -> Response:
     return problem_response(InvalidRequest(f"{fault['msg']}.", pointer=pointer))
 
 
+async def _defect(_: Request, __: Exception) -> Response:
+    return problem_response(InternalError("This is a defect of the service. Its log explains it."))
+
+
 async def _http(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:  # noqa: PLR2004 -- Method Not Allowed
@@ -224,4 +248,5 @@ _HANDLERS: dict[Any, Callable[[Request, Exception], Any]] = {
     FilmrollError: _as_problem,
     RequestValidationError: _invalid,
     HTTPException: _http,
+    Exception: _defect,
 }

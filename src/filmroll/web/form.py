@@ -1,5 +1,6 @@
 """Reading ``multipart/form-data`` as it streams: each file goes into a spool of its own."""
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +10,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from filmroll.errors import IncompleteBody, InvalidRequest, MalformedRequest, TooLarge
-from filmroll.usecases.spool import Spool
+from filmroll.usecases.spool import Spool, require_digests
+from filmroll.web.requests import expected_digests
 
 MAX_FILES = 1_000
 _MAX_FIELDS = 1_000
@@ -43,13 +45,18 @@ async def read_form(request: Request, make_spool: Callable[[], Spool], limit: in
     Raises MalformedRequest for a broken form, TooLarge over the limits; keeps nothing then.
     """
     reader = _Reader(request, make_spool)
+    announced = expected_digests(request.headers)
+    digest = hashlib.sha256()
     total = 0
     try:
         async for chunk in request.stream():
             total += len(chunk)
             _require_room(total, limit)
+            if announced:
+                digest.update(chunk)
             await reader.feed(chunk)
         await reader.end()
+        require_digests(digest.digest() if announced else b"", announced)
     except ClientDisconnect:
         reader.form.close()
         raise IncompleteBody("The connection ended before the form did.") from None

@@ -6,12 +6,16 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 from starlette.responses import Response
 
+from filmroll.errors import FilmrollError, Kind
 from filmroll.model import derived_id
 from filmroll.usecases.idempotency import Answer, Idempotency
+from filmroll.web.problems import problem_response
 from filmroll.web.requests import idempotency_key
 
 # Gives the id for the n-th thing that the request creates: the same again when it is repeated.
 Ids = Callable[[int], str]
+# Refusals that say nothing about the request: the next try may do better.
+_PASSING = {Kind.UNAVAILABLE, Kind.FULL, Kind.INTERNAL, Kind.CONFLICT}
 _KEPT_HEADERS = ("location", "etag", "preference-applied", "content-type", "cache-control")
 
 
@@ -37,6 +41,11 @@ async def once(
         return Response(held.body, status_code=held.status, headers=dict(held.headers))
     try:
         response = await work(lambda position: derived_id(scoped, fingerprint, str(position)))
+    except FilmrollError as error:
+        if error.kind in _PASSING:
+            await idempotency.drop(held)
+            raise
+        response = problem_response(error)  # the same request will be refused again
     except BaseException:
         await idempotency.drop(held)
         raise

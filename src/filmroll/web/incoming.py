@@ -1,6 +1,7 @@
 """The body of a request on its way in: never waited for without end, and known to be all there."""
 
 import asyncio
+import time
 from contextlib import suppress
 
 from starlette.types import Message, Receive, Scope
@@ -8,6 +9,7 @@ from starlette.types import Message, Receive, Scope
 from filmroll.errors import IncompleteBody, TooLarge
 
 STALL_SECONDS = 60.0  # without a byte
+SLOWEST_BYTES_PER_SECOND = 200  # on average, once a body has taken longer than STALL_SECONDS
 LARGEST_JSON_BYTES = 1 << 20
 _DRAINED_BYTES = 1 << 20
 _DRAIN_SECONDS = 2.0
@@ -23,6 +25,7 @@ class Incoming:
         # Whether nothing will come by itself: the client asked whether it should, or it stalled.
         self._silent = headers.get(b"expect", b"").lower() == b"100-continue"
         self._received = 0
+        self._waited = 0.0  # seconds
         self.limit: int | None = None
         self.pending = (
             b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
@@ -30,6 +33,7 @@ class Incoming:
 
     async def __call__(self) -> Message:
         """Return the next message; raise IncompleteBody if none comes, TooLarge over the limit."""
+        started = time.monotonic()
         try:
             async with asyncio.timeout(STALL_SECONDS):
                 message = await self._receive()
@@ -38,6 +42,8 @@ class Incoming:
             raise IncompleteBody(
                 f"No byte of the body came for {STALL_SECONDS:g} seconds. Nothing was kept."
             ) from None
+        self._waited += time.monotonic() - started
+        self._refuse_if_trickling()
         self._silent = False
         self.pending = message.get("more_body", False)
         self._received += len(message.get("body", b""))
@@ -48,6 +54,15 @@ class Incoming:
     def end(self) -> None:
         """Let go of the connection: what an error's traceback still holds must not keep it open."""
         self._receive = _ended
+
+    def _refuse_if_trickling(self) -> None:
+        """A few bytes a minute would hold a connection, and a place, for ever."""
+        late = self._waited > STALL_SECONDS
+        if late and self._received < self._waited * SLOWEST_BYTES_PER_SECOND:
+            raise IncompleteBody(
+                f"The body comes at less than {SLOWEST_BYTES_PER_SECOND} bytes a second. "
+                "Nothing was kept."
+            )
 
     async def drain(self) -> None:
         """Read a refused body on a little: a client that is still writing hears the answer then.

@@ -24,27 +24,26 @@ class VariantCall(BaseModel):
     again: bool = False
 
 
+def require_role(request: Request, token: str) -> None:
+    """Raise Unauthenticated unless the request brings the secret that the roles share."""
+    sent = request.headers.get("authorization", "")
+    if not hmac.compare_digest(sent.encode(), f"Bearer {token}".encode()):
+        raise Unauthenticated("Only the other roles call this, with FILMROLL_INTERNAL_TOKEN.")
+
+
 def internal(services: Services) -> APIRouter:
-    """Return the routes; each demands the secret that the roles share."""
+    """Return the routes; the application lets only the other roles come here."""
     router = APIRouter(prefix="/internal", include_in_schema=False)
 
-    def require_role(request: Request) -> None:
-        sent = request.headers.get("authorization", "")
-        expected = f"Bearer {services.internal_token}"
-        if not hmac.compare_digest(sent.encode(), expected.encode()):
-            raise Unauthenticated("Only the other roles call this, with FILMROLL_INTERNAL_TOKEN.")
-
     @router.post("/jobs/{job}/run")
-    async def run_job(request: Request, job: str) -> Response:
-        require_role(request)
+    async def run_job(job: str) -> Response:
         found = await services.processor.run_job(job)
         if found is None:
             raise NotFound("There is no job with this id.")
         return Response(JOB.dump_json(found), media_type="application/json")
 
     @router.post("/variants")
-    async def make_variant(request: Request, call: VariantCall) -> Response:
-        require_role(request)
+    async def make_variant(call: VariantCall) -> Response:
         instructions = parse(call.instructions)
         variant = await services.processor.make_variant(call.image, instructions, again=call.again)
         return Response(VARIANT.dump_json(variant), media_type="application/json")

@@ -1,13 +1,15 @@
 """Everything under ``/v1`` but the upload itself: images, variants, jobs, presets, limits."""
 
+import asyncio
+from collections.abc import Sequence
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from filmroll.errors import NotFound
-from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE
-from filmroll.model import Image, JobState, Scope, is_id
+from filmroll.errors import InvalidRequest, NotFound
+from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE, Instructions
+from filmroll.model import Image, Scope, Variant, VariantState, is_id
 from filmroll.ports import ImageFilter
 from filmroll.usecases.images import (
     MAX_METADATA_BYTES,
@@ -15,7 +17,6 @@ from filmroll.usecases.images import (
     MAX_PAGE,
     MAX_TAG,
     MAX_TAGS,
-    Annotations,
 )
 from filmroll.usecases.resolve import MAX_VARIANTS, Resolver
 from filmroll.web.access import Gate
@@ -26,7 +27,7 @@ from filmroll.web.requests import DEFAULT_WAIT_SECONDS, if_match, preference
 from filmroll.web.services import Services
 from filmroll.web.views import image_view, job_view, json_response, preset_view
 
-Instructions = Annotated[
+Spelling = Annotated[
     str | list[dict[str, Any]],
     Field(description="Operations as a path, `resize:width=800/output:format=webp`, or as a list"),
 ]
@@ -63,24 +64,31 @@ class ImageQuery(_Body):
 class VariantsBody(_Body):
     """Variants to make of a kept image."""
 
-    variants: Annotated[list[Instructions], Field(min_length=1)]
+    variants: Annotated[list[Spelling], Field(min_length=1)]
 
 
 class PresetBody(_Body):
     """A preset's instructions."""
 
-    instructions: Instructions
+    instructions: Spelling
 
 
 def management(services: Services, gate: Gate) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/v1")
+    router = APIRouter(prefix="/v1", dependencies=[Depends(_no_unknown_query)])
     _add_images(router, services, gate)
     _add_variants(router, services, gate)
     _add_jobs(router, services, gate)
     _add_presets(router, services, gate)
     _add_limits(router, services)
     return router
+
+
+def _no_unknown_query(request: Request) -> None:
+    """Refuse query fields; the listing, which has some, refuses those it does not know itself."""
+    names = list(request.query_params)
+    if names and (request.method, request.url.path) != ("GET", "/v1/images"):
+        raise InvalidRequest("This address takes no query.", pointer=f"/{names[0][:40]}")
 
 
 def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
@@ -96,7 +104,10 @@ def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
         await gate.require(request, Scope.READ)
         page = await images.list(where.filter(), where.limit, where.cursor)
         links = await gate.links(request)
-        items = [image_view(one, await images.variants(one.id), links) for one in page.items]
+        items = []
+        for image in page.items:
+            items.append(image_view(image, await images.variants(image.id), links))
+            await asyncio.sleep(0)  # a long page is nobody's reason to wait
         return json_response({"items": items, "next_cursor": page.next_cursor})
 
     @router.get("/images/{image}", summary="Look at an image")
@@ -107,9 +118,11 @@ def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.patch("/images/{image}", summary="Change name, tags or metadata")
     async def patch_image(request: Request, image: str, body: ImagePatch) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        tags = tuple(dict.fromkeys(body.tags)) if body.tags is not None else None
-        said = Annotations(name=body.name, tags=tags, metadata=body.metadata)
-        return await shown(request, await images.annotate(_id(image), said, if_match(request)))
+        changes = body.model_dump(exclude_unset=True)
+        if body.tags is not None:
+            changes["tags"] = tuple(dict.fromkeys(body.tags))
+        changed = await images.annotate(_id(image), changes, if_match(request))
+        return await shown(request, changed)
 
     @router.delete(
         "/images/{image}", status_code=204, summary="Delete an image and all its variants"
@@ -132,26 +145,34 @@ def _add_variants(router: APIRouter, services: Services, gate: Gate) -> None:
         wanted = await resolver.resolve_all(body.variants)
         services.images.require_possible(found, wanted)
 
-        async def work(_: Ids | None) -> Response:
+        async def work(ids: Ids | None) -> Response:
             wish = preference(request)
-            job = await services.jobs.add(found, wanted)
+            job = await services.jobs.add(found, wanted, ids(0) if ids else None)
             done = await services.jobs.run(job.id, wish.wait) if wish.wait > 0 else None
             if done is None and wish.wait == 0:
                 services.jobs.enqueue(job.id)
-            if done is not None and done.problem is not None:
+            await services.images.get(found.id)  # or it was deleted meanwhile
+            made = await services.images.variants(found.id)
+            if done is not None and done.problem and not _ready(made, wanted):
                 raise done.problem.error()
-            pending = done is None or done.state is not JobState.SUCCEEDED
+            pending = done is None
             location = f"/v1/jobs/{job.id}" if pending else f"/v1/images/{found.id}"
             headers = {"Location": location}
             if wish.applied:
                 headers["Preference-Applied"] = wish.applied
-            variants = await services.images.variants(found.id)
-            view = image_view(found, variants, await gate.links(request))
+            texts = [one.canonical() for one in wanted]
+            view = image_view(found, made, await gate.links(request), texts)
             return json_response(view, 202 if pending else 201, headers)
 
         payload = tuple(one.canonical() for one in wanted)
         caller = key.id if key else ""
         return await once(request, services.idempotency, caller, payload, work)
+
+
+def _ready(made: Sequence[Variant], wanted: Sequence[Instructions]) -> bool:
+    """Whether at least one of the wanted variants is there."""
+    recipes = {one.recipe() for one in wanted}
+    return any(one.recipe in recipes and one.state is VariantState.READY for one in made)
 
 
 def _add_jobs(router: APIRouter, services: Services, gate: Gate) -> None:

@@ -2,9 +2,11 @@
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
@@ -14,6 +16,7 @@ from filmroll.usecases.spool import Spool, too_large
 
 DEFAULT_WAIT_SECONDS = 30.0
 _LONGEST_KEY = 255
+_DIGITS = re.compile(r"[0-9]{1,15}")
 _SHA256 = re.compile(r"\s*sha-256\s*=\s*:([A-Za-z0-9+/=]+):\s*")
 
 
@@ -27,26 +30,33 @@ class Preference:
 
 def preference(request: Request) -> Preference:
     """Read ``Prefer``: ``respond-async`` or ``wait=N``; what is not understood is ignored."""
+    said: dict[str, str] = {}
     for part in ",".join(request.headers.getlist("prefer")).split(","):
         name, _, value = part.strip().partition("=")
-        if name.lower() == "respond-async":
-            return Preference(0.0, "respond-async")
-        if name.lower() == "wait" and value.strip('"').isdigit():
-            wait = min(float(value.strip('"')), DEFAULT_WAIT_SECONDS)
-            return Preference(wait, f"wait={int(wait)}")
+        said.setdefault(name.lower(), value.strip('"'))
+    if (wait := _number(said.get("wait", ""))) is not None:
+        wait = min(wait, int(DEFAULT_WAIT_SECONDS))
+        return Preference(float(wait), f"wait={wait}")
+    if "respond-async" in said:
+        return Preference(0.0, "respond-async")
     return Preference(DEFAULT_WAIT_SECONDS, None)
 
 
-def expected_digest(headers: Mapping[str, str]) -> bytes | None:
-    """Return the sha-256 that Repr-Digest or Content-Digest announces; None if neither does."""
+def _number(text: str) -> int | None:
+    return int(text) if _DIGITS.fullmatch(text) else None
+
+
+def expected_digests(headers: Mapping[str, str]) -> list[bytes]:
+    """Return every sha-256 that Repr-Digest and Content-Digest announce for the body."""
+    digests = []
     for name in ("repr-digest", "content-digest"):
         for item in headers.get(name, "").split(","):
             match = _SHA256.fullmatch(item)
             if match:
-                return _decoded(match[1], name)
-            if item.strip().lower().startswith("sha-256"):
+                digests.append(_decoded(match[1], name))
+            elif item.strip().lower().startswith("sha-256"):
                 raise MalformedRequest(f"Write {name} as sha-256=:<base64>:", pointer=f"/{name}")
-    return None
+    return digests
 
 
 def _decoded(text: str, name: str) -> bytes:
@@ -72,15 +82,13 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def if_match(request: Request) -> int | None:
-    """Return the version that ``If-Match`` demands; None for any."""
+def if_match(request: Request) -> set[int] | None:
+    """Return the versions that ``If-Match`` allows; None for any. Weak tags never match."""
     text = request.headers.get("if-match", "*").strip()
     if text == "*":
         return None
-    match = re.fullmatch(r'"(\d{1,18})"', text)
-    if match is None:
-        raise MalformedRequest("If-Match takes the ETag of the image: a number in quotes, or *.")
-    return int(match[1])
+    tags = (re.fullmatch(r'"([0-9]{1,18})"', tag.strip()) for tag in text.split(","))
+    return {int(tag[1]) for tag in tags if tag}
 
 
 def query(request: Request, known: Iterable[str]) -> dict[str, list[str]]:
@@ -114,9 +122,9 @@ def one(fields: Mapping[str, Sequence[str]], name: str) -> str | None:
 
 def announced_bytes(request: Request, limit: int) -> None:
     """Raise TooLarge if Content-Length is over the limit: no byte has to be read for that."""
-    length = request.headers.get("content-length", "0")
-    if length.isdigit() and int(length) > limit:
-        raise too_large(limit, int(length))
+    length = _number(request.headers.get("content-length", "0"))
+    if length is not None and length > limit:
+        raise too_large(limit, length)
 
 
 async def spool_body(request: Request, spool: Spool) -> None:
@@ -128,3 +136,11 @@ async def spool_body(request: Request, spool: Spool) -> None:
     except ClientDisconnect:
         raise IncompleteBody("The connection ended before the body did.") from None
     await spool.seal()
+
+
+def from_json(text: str, pointer: str) -> Any:
+    """Read a field that is JSON; raise InvalidRequest."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidRequest("This is no JSON.", pointer=pointer) from None

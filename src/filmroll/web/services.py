@@ -1,6 +1,6 @@
 """Everything the routes need, put together by ``wiring``."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filmroll.ports import BlobStore, Catalog, Engine, Epochs, JobQueue, Processor
@@ -14,7 +14,7 @@ from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.presets import Presets
-from filmroll.usecases.spool import Spool
+from filmroll.usecases.spool import Memory, Spool
 from filmroll.usecases.upload import Uploads
 
 
@@ -40,6 +40,7 @@ class Services:
     admission: Admission | None = None
     liveness: Liveness | None = None
     internal_token: str
+    memory: Memory = field(default_factory=Memory)
 
     @property
     def spool_folder(self) -> Path:
@@ -48,4 +49,4 @@ class Services:
 
     def spool(self) -> Spool:
         """Return an empty spool for one upload."""
-        return Spool(self.spool_folder, self.settings.max_upload_bytes)
+        return Spool(self.spool_folder, self.settings.max_upload_bytes, self.memory)

@@ -20,7 +20,8 @@ from filmroll.web.problems import problem_body
 from filmroll.web.requests import (
     Preference,
     announced_bytes,
-    expected_digest,
+    expected_digests,
+    from_json,
     one,
     preference,
     query,
@@ -56,7 +57,7 @@ class UploadRoute:
     async def _raw(self, request: Request, caller: str) -> Response:
         fields = query(request, _FIELDS)
         declaration = await self._declare(fields, one(fields, "name"))
-        digest = expected_digest(request.headers)
+        digests = expected_digests(request.headers)
         spool = self._services.spool()
 
         async def work(ids: Ids | None) -> Response:
@@ -64,7 +65,7 @@ class UploadRoute:
 
         try:
             await spool_body(request, spool)
-            spool.expect(digest)
+            spool.expect(digests)
             payload = (request.url.query, spool.sha256)
             return await once(request, self._services.idempotency, caller, payload, work)
         finally:
@@ -73,6 +74,7 @@ class UploadRoute:
     async def _form(self, request: Request, caller: str) -> Response:
         limit = self._services.settings.max_upload_bytes
         fields = query(request, _FIELDS)
+        await self._declare(fields, one(fields, "name"))  # what stands in the URL is wrong at once
         form = await read_form(request, self._services.spool, limit)
 
         async def work(ids: Ids | None) -> Response:
@@ -84,8 +86,8 @@ class UploadRoute:
 
         try:
             _merge(fields, form)
-            digests = [part.spool.sha256 for part in form.files]
-            payload = (json.dumps(fields, sort_keys=True), *digests)
+            files = [(part.name, part.spool.sha256) for part in form.files]
+            payload = (json.dumps(fields, sort_keys=True), json.dumps(files))
             return await once(request, self._services.idempotency, caller, payload, work)
         finally:
             form.close()
@@ -104,7 +106,7 @@ class UploadRoute:
     ) -> Response:
         wish = preference(request)
         image, pending = await self._take_in(spool, declaration, wish, ids(0) if ids else None)
-        headers = _applied(wish)
+        headers = _applied(wish) if image.declared else {}
         headers["Location"] = f"/v1/jobs/{image.id}" if pending else f"/v1/images/{image.id}"
         headers["ETag"] = f'"{image.version}"'
         view = await self._view(request, image)
@@ -167,10 +169,7 @@ def _merge(fields: dict[str, list[str]], form: Form) -> None:
 def _metadata(text: str | None) -> Mapping[str, Any] | None:
     if text is None:
         return None
-    try:
-        value = json.loads(text)
-    except ValueError:
-        value = None
+    value = from_json(text, "/metadata")
     if not isinstance(value, dict):
         raise InvalidRequest("metadata is a JSON object.", pointer="/metadata")
     return value
@@ -178,12 +177,7 @@ def _metadata(text: str | None) -> Mapping[str, Any] | None:
 
 def _instructions(text: str) -> Any:
     """Return the JSON spelling as a list, the path spelling as it is."""
-    if not text.lstrip().startswith("["):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        raise InvalidRequest("This variant is no JSON.", pointer="/variants") from None
+    return from_json(text, "/variants") if text.lstrip().startswith("[") else text
 
 
 def _applied(wish: Preference) -> dict[str, str]:

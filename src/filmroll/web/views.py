@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from filmroll.instructions import parse
+from filmroll.instructions import recipe_of
 from filmroll.model import Image, Job, Preset, SigningKey, Variant, VariantState, now
 from filmroll.signing import signed
 from filmroll.web.problems import kept_problem
@@ -23,7 +23,7 @@ CONTENT_TYPES: Mapping[str, str] = {
 }
 # Expiries are rounded up to whole hours, so that equal answers hold equal, cacheable URLs.
 _HOUR = 3600
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Links:
@@ -52,10 +52,15 @@ def base_url(request: Request, public_url: str | None) -> str:
     return f"{request.scope.get('scheme', 'http')}://{host}"
 
 
-def image_view(image: Image, variants: Sequence[Variant], links: Links) -> dict[str, Any]:
-    """Return an image with its variants; declared ones that are not made yet are pending."""
+def image_view(
+    image: Image, variants: Sequence[Variant], links: Links, wanted: Sequence[str] = ()
+) -> dict[str, Any]:
+    """Return an image with its variants.
+
+    Those declared with it, or ``wanted`` since, that are not made yet are pending.
+    """
     made = {variant.instructions for variant in variants}
-    pending = [text for text in image.declared if text not in made]
+    pending = [text for text in dict.fromkeys((*image.declared, *wanted)) if text not in made]
     return {
         "id": image.id,
         "name": image.name,
@@ -99,7 +104,7 @@ def _variant_view(variant: Variant, links: Links) -> dict[str, Any]:
 
 def _pending_view(image: Image, text: str, links: Links) -> dict[str, Any]:
     return {
-        "recipe": parse(text).recipe(),
+        "recipe": recipe_of(text),
         "instructions": text,
         "state": VariantState.PENDING,
         "url": links.to(image.id, text),
