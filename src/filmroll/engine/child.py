@@ -36,20 +36,21 @@ def main() -> None:
             while True:
                 request, descriptors = wire.receive(parent)
                 sandbox.allow_cpu(settings["seconds"])
-                wire.send(parent, *_answer(request, [_mapped(fd) for fd in descriptors], limits))
+                files = [_mapped(descriptor) for descriptor in descriptors]
+                wire.send(parent, *_answer(request, files, limits, settings["output"]))
         except (wire.Hangup, ConnectionError):
             return
 
 
 def _answer(
-    request: dict[str, Any], files: Sequence[pipeline.Data], limits: Limits
+    request: dict[str, Any], files: Sequence[pipeline.Data], limits: Limits, output: int
 ) -> tuple[dict[str, Any], list[bytes]]:
     if request.get("check"):
         return {"check": selfcheck.report()}, []
     wanted = [parse(text) for text in request["wanted"]]
     overlays = dict(zip(request["overlays"], files[1:], strict=True))
     try:
-        results = pipeline.make(files[0], wanted, overlays, limits)
+        results = pipeline.make(files[0], wanted, overlays, limits, output)
     except FilmrollError as error:
         return {"problem": asdict(Problem.of(error))}, []
     except MemoryError:

@@ -33,7 +33,7 @@ async def answer(peer: socket.socket, limit: int) -> tuple[dict[str, Any], list[
         _within(limit, length)
         message = json.loads(await inbox.take(length))
         sizes = message.pop("sizes")
-        _within(limit, sum(sizes))
+        _within(limit, sum(map(abs, sizes)))
         return message, [await inbox.take(size) for size in sizes]
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise Hangup from error
@@ -58,6 +58,7 @@ class _Inbox:
             if not part:
                 raise Hangup
             self._arrived += part
-        taken = bytes(self._arrived[:size])
+        with memoryview(self._arrived) as arrived, arrived[:size] as wanted:
+            taken = bytes(wanted)
         del self._arrived[:size]
         return taken

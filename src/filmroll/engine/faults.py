@@ -10,6 +10,14 @@ def too_much_memory() -> ProcessingLimit:
     )
 
 
+def too_much_output(most: int) -> ProcessingLimit:
+    """Return the problem of a picture that makes a job's output too large."""
+    return ProcessingLimit(
+        f"All variants made at once may have {most >> 20} MiB. Ask for fewer or smaller ones.",
+        limit=most,
+    )
+
+
 def too_slow(seconds: float) -> ProcessingLimit:
     """Return the problem of a job that took too long."""
     return ProcessingLimit(

@@ -1,6 +1,7 @@
 """The way of a picture: header, limits, one decode, then every variant's steps in their order."""
 
 import mmap
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import assert_never
@@ -9,7 +10,7 @@ import pyvips
 
 from filmroll.engine import loaders, plain
 from filmroll.engine.canvas import Canvas
-from filmroll.engine.faults import too_much_memory
+from filmroll.engine.faults import too_much_memory, too_much_output
 from filmroll.engine.loaders import Source
 from filmroll.engine.steps import attention
 from filmroll.engine.steps.crop import crop
@@ -40,9 +41,13 @@ _LOSSY = frozenset({"jpeg", "gif"})
 
 
 def make(
-    data: Data, wanted: Sequence[Instructions], overlays: Mapping[str, Data], limits: Limits
+    data: Data,
+    wanted: Sequence[Instructions],
+    overlays: Mapping[str, Data],
+    limits: Limits,
+    output_bytes: int = sys.maxsize,
 ) -> list[Picture | Problem]:
-    """Return one result for each of ``wanted``, all from one decode.
+    """Return one result for each of ``wanted``, all from one decode, in ``output_bytes`` in all.
 
     A fault of one variant is a Problem in its place; one of the source raises CorruptImage,
     UnsupportedMedia, TooManyPixels, TooManyFrames or ProcessingLimit.
@@ -54,10 +59,17 @@ def make(
         return [fault for fault in faults if fault is not None]
     canvas = decoded(source, sound)
     opened = _overlays(overlays, limits)
-    return [
-        fault or _variant(canvas, instructions, source, opened)
-        for instructions, fault in zip(wanted, faults, strict=True)
-    ]
+    results: list[Picture | Problem] = []
+    room = output_bytes
+    for instructions, fault in zip(wanted, faults, strict=True):
+        result = fault or _variant(canvas, instructions, source, opened)
+        if isinstance(result, Picture):
+            if len(result.data) > room:
+                result = Problem.of(too_much_output(output_bytes))
+            else:
+                room -= len(result.data)
+        results.append(result)
+    return results
 
 
 def decoded(source: Source, wanted: Sequence[Instructions]) -> Canvas:

@@ -31,6 +31,7 @@ class Bounds:
     limits: Limits = field(default_factory=Limits)
     seconds: float = 30.0  # wall time and CPU time of one job
     memory: int = 2 << 30  # bytes of address space
+    output: int = 256 << 20  # bytes of all pictures of one job
     jobs: int = 2_000  # then a fresh process takes over: leaks of C libraries end with it
     resident: int = 512 << 20  # bytes kept after a job; a child that holds more is replaced
 
@@ -67,7 +68,7 @@ class ChildProcess:
     async def ready(self) -> None:
         """Wait until it takes requests. Raises Hangup if it never will."""
         async with self._talk:
-            await dialogue.answer(self._socket, self._bounds.memory)
+            await dialogue.answer(self._socket, self._bounds.output)
 
     async def ask(
         self, request: dict[str, Any], descriptors: Sequence[int]
@@ -76,7 +77,7 @@ class ChildProcess:
         self.jobs += 1
         async with self._talk:
             await dialogue.ask(self._socket, request, descriptors)
-            return await dialogue.answer(self._socket, self._bounds.memory)
+            return await dialogue.answer(self._socket, self._bounds.output)
 
     def kill(self) -> "asyncio.Task[None]":
         """End it, whatever it does; the task is done when nothing is left of it."""
@@ -122,6 +123,7 @@ def _spawn(bounds: Bounds) -> tuple[subprocess.Popen[bytes], socket.socket]:
     settings = {
         "limits": asdict(bounds.limits),
         "memory": bounds.memory,
+        "output": bounds.output,
         "seconds": bounds.seconds,
     }
     ours, theirs = socket.socketpair()

@@ -13,6 +13,7 @@ from typing import Any
 MAX_FILES = 250  # Linux passes at most 253 descriptors at once
 LENGTH = struct.Struct("!I")
 CHUNK = 1 << 20  # bytes
+_JOINED = 1 << 20  # bytes; below, one wake-up of the other side costs more than a copy
 
 
 class Hangup(Exception):
@@ -22,7 +23,11 @@ class Hangup(Exception):
 def send(peer: socket.socket, message: dict[str, Any], blobs: Sequence[bytes] = ()) -> None:
     """Send a message and its blobs; blocks (child's side)."""
     head = frame(message | {"sizes": [len(blob) for blob in blobs]})
-    peer.sendall(b"".join((head, *blobs)))  # one wake-up of the other side
+    if sum(map(len, blobs)) <= _JOINED:
+        peer.sendall(b"".join((head, *blobs)))
+        return
+    for part in (head, *blobs):
+        peer.sendall(part)
 
 
 def receive(peer: socket.socket) -> tuple[dict[str, Any], list[int]]:

@@ -44,6 +44,8 @@ _WATERMARK_GONE = Problem.of(
     UnknownWatermark("The image that serves as watermark does not exist, or was deleted.")
 )
 
+_HASHED_AT_ONCE = 1 << 20  # bytes; more would be felt by others on the event loop
+
 Made = Mapping[str, Variant]  # by recipe
 
 
@@ -179,7 +181,7 @@ class Renderer:
         )
         if isinstance(result, Problem):
             return replace(variant, problem=result)
-        sha256 = hashlib.sha256(result.data).hexdigest()
+        sha256 = await _sha256(result.data)
         key = variant_key(image.id, variant.recipe)
         await self._blobs.put(key, result.data, sha256, lasting=False)
         return replace(
@@ -192,3 +194,9 @@ class Renderer:
             bytes=len(result.data),
             sha256=sha256,
         )
+
+
+async def _sha256(data: bytes) -> str:
+    if len(data) <= _HASHED_AT_ONCE:
+        return hashlib.sha256(data).hexdigest()
+    return await asyncio.to_thread(lambda: hashlib.sha256(data).hexdigest())

@@ -32,6 +32,7 @@ from tests.unit.engine.pictures import LADYBIRD, flat, load
 
 SMALL = [parse("resize:width=60")]
 SLOW = [parse("resize:width=4000,height=4000,fit=fill,enlarge=true/output:format=avif,effort=9")]
+LARGE = "output:format=png,effort=0"  # 2.7 MB
 BEGUN = 0.4  # seconds after which a slow job is in full swing
 
 
@@ -174,6 +175,42 @@ async def test_memory_bomb_costs_its_own_job_only() -> None:
         assert result.code == "processing-limit"
         assert "memory" in result.detail
         assert await works(engine)
+
+
+async def test_output_is_bounded_variant_by_variant() -> None:
+    texts = (LARGE, "resize:width=60", LARGE, "resize:width=61")
+    async with pool(output=4 << 20) as engine:
+        with file() as source:
+            results = await engine.make(source, [parse(text) for text in texts], {})
+        assert await works(engine)
+    large, small, refused, also_small = results
+    assert all(isinstance(each, Picture) for each in (large, small, also_small))
+    assert isinstance(refused, Problem)
+    assert refused.code == "processing-limit"
+    assert "4 MiB" in refused.detail
+
+
+async def test_more_output_than_was_allowed_is_taken_for_a_crash(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with pool() as engine:
+        [supervisor] = engine._supervisors
+        assert supervisor._child
+        monkeypatch.setattr(supervisor._child, "_bounds", Bounds(output=1000))
+        with file() as source, pytest.raises(EngineCrashed):
+            await engine.make(source, SMALL, {})
+        assert await works(engine)
+
+
+async def test_large_output_arrives_whole() -> None:
+    texts = [f"rotate:angle={angle}/{LARGE}" for angle in (90, 180, 270)]
+    async with pool() as engine:
+        with file() as source:
+            results = await engine.make(source, [parse(text) for text in texts], {})
+    for result in results:
+        assert isinstance(result, Picture)
+        assert len(result.data) > 2 << 20
+        assert load(result.data).avg() > 0  # decoded to the end
 
 
 async def test_full_line_is_refused_at_once() -> None:
