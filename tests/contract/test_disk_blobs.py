@@ -97,6 +97,55 @@ async def test_a_closed_store_refuses(tmp_path):
         await store.put("o/ab/abc", b"x", digest(b"x"))
 
 
+def folders(root):
+    found = (path for path in root.rglob("*") if path.is_dir() and path.name[0] != ".")
+    return sorted(str(path.relative_to(root)) for path in found)
+
+
+async def test_the_folder_of_an_images_variants_goes_with_the_last_of_them(disk, tmp_path):
+    for key in ("v/ab/abc/1", "v/ab/abc/2", "o/ab/abc"):
+        await disk.put(key, b"x", digest(b"x"))
+    await disk.delete(["v/ab/abc/1"])
+    assert folders(tmp_path / "blobs") == ["o", "o/ab", "v", "v/ab", "v/ab/abc"]
+    await disk.delete(["v/ab/abc/2", "o/ab/abc"])
+    assert folders(tmp_path / "blobs") == ["o", "o/ab", "v", "v/ab"]
+    await disk.put("v/ab/abc/1", b"again", digest(b"again"))
+    assert await disk.read("v/ab/abc/1") == b"again"
+
+
+async def test_a_folder_that_is_made_again_is_made_durable_again(disk, tmp_path, monkeypatch):
+    key, made = "v/ab/abc/1", str(tmp_path / "blobs/v/ab/abc")
+    await disk.put(key, b"x", digest(b"x"))
+    other = DiskBlobs(tmp_path / "blobs")
+    await other.delete([key])  # a process of which the first one knows nothing
+    await other.close()
+    synced = []
+    monkeypatch.setattr("filmroll.blobs.disk.sync_path", synced.append)
+    await disk.put(key, b"x", digest(b"x"))
+    assert synced[1:] == [made, str(tmp_path / "blobs/v/ab")]
+
+
+async def test_puts_and_deletes_of_two_stores_in_one_folder_lose_nothing(disk, tmp_path):
+    other = DiskBlobs(tmp_path / "blobs")
+
+    async def come_and_go():
+        for number in range(200):
+            key = f"v/ab/abc/passing{number}"
+            await other.put(key, b"x", digest(b"x"), lasting=False)
+            await other.delete([key])
+
+    async def come_and_stay():
+        for number in range(200):
+            key = f"v/ab/abc/{number}"
+            await disk.put(key, b"x", digest(b"x"), lasting=number % 2 == 0)
+            assert await disk.read(key) == b"x"
+            await disk.delete([key])
+
+    await asyncio.gather(come_and_go(), come_and_stay())
+    assert files(tmp_path / "blobs") == []
+    await other.close()
+
+
 async def test_files_are_private(disk, tmp_path):
     await disk.put("o/ab/abc", b"x", digest(b"x"))
     assert (tmp_path / "blobs/o/ab/abc").stat().st_mode & 0o777 == 0o600

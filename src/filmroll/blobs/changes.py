@@ -3,13 +3,15 @@
 # ruff: noqa: D102 - Change says what each step means
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filmroll.durable import refusal, write_file
 from filmroll.errors import FilmrollError
+
+_RACES = 10  # lost one after the other: no chance
 
 
 @dataclass(slots=True)
@@ -19,6 +21,7 @@ class Change:
     lasting: bool = field(default=True, kw_only=True)  # whether it has to survive a power cut
     error: FilmrollError | None = field(default=None, init=False)
     folders: Sequence[str] = field(default=(), init=False)  # that were changed
+    made: Sequence[str] = field(default=(), init=False)  # folders that were not there
 
     def write(self) -> None:
         """Do what has to be durable before anybody sees it."""
@@ -56,9 +59,18 @@ class Put(Change):
         try:
             os.rename(self.temporary, self.target)  # noqa: PTH104 - see above
         except FileNotFoundError:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            Path(self.temporary).rename(self.target)
+            self._publish_in_new(Path(folder))
+            self.made = (folder,)
         self.folders = (folder,)
+
+    def _publish_in_new(self, folder: Path) -> None:
+        """Make the folder; again if somebody who deletes takes it away, being empty."""
+        for _ in range(_RACES):
+            folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                Path(self.temporary).rename(self.target)
+                return
+        Path(self.temporary).rename(self.target)
 
     def discard(self) -> None:
         if not self.folders:
@@ -68,14 +80,20 @@ class Put(Change):
 
 @dataclass(slots=True)
 class Delete(Change):
-    """Objects on their way out."""
+    """Objects on their way out, and those of their folders that go with the last object."""
 
     targets: Sequence[Path]
+    passing: Collection[Path]
 
     def publish(self) -> None:
-        folders = []
+        changed = set()
         for target in self.targets:
             with suppress(FileNotFoundError, NotADirectoryError):
                 target.unlink()
-                folders.append(str(target.parent))
-        self.folders = folders
+                changed.add(target.parent)
+        for folder in self.passing:
+            with suppress(OSError):  # something is left in it, or it is gone
+                folder.rmdir()
+                changed.discard(folder)
+                changed.add(folder.parent)
+        self.folders = [str(folder) for folder in changed]

@@ -40,6 +40,7 @@ _INCOMING = ".incoming"  # no key begins with a dot
 _STALE = 3600.0  # s; no write takes that long, so its process is dead
 _SMALL = 1 << 20  # bytes; more than that is hashed and written beside the group, not in it
 _REMEMBERED = 10_000  # folders known to be durable
+_STAYING = 2  # levels of folders that stay when they are empty: there are few of them
 _ABSENT = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
 
 
@@ -85,7 +86,13 @@ class DiskBlobs:
 
     async def delete(self, keys: Sequence[str]) -> None:
         if keys:
-            await self._changes.commit(Delete([Path(self._path(key)) for key in keys]))
+            targets = [Path(self._path(key)) for key in keys]
+            passing = {
+                target.parent
+                for target, key in zip(targets, keys, strict=True)
+                if key.count("/") > _STAYING
+            }
+            await self._changes.commit(Delete(targets, passing))
 
     async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         folders = [check_prefix(prefix).rpartition("/")[0]]
@@ -144,6 +151,7 @@ class DiskBlobs:
                 self._sync_files(changes)
             for change in changes:
                 change.attempt(change.publish)
+                self._durable.difference_update(change.made)
             with self._barrier():
                 lasting = [change for change in changes if change.lasting]
                 self._sync_folders({folder for change in lasting for folder in change.folders})
@@ -194,7 +202,8 @@ class DiskBlobs:
 
     def _sync_folder(self, folder: str) -> None:
         """Make a folder's entries durable, and those of the folders that hold it if it is new."""
-        sync_path(folder)
+        with suppress(FileNotFoundError):  # emptied meanwhile, and gone with what was put there
+            sync_path(folder)
         for new in self._maybe_new(folder):
             sync_path(str(Path(new).parent))
 
