@@ -36,6 +36,9 @@ class BlobInfo:
     modified_at: float
 
 
+CHECKS = "check/"  # what the keys of objects begin with that only a check writes
+
+
 class BlobStore(Protocol):
     """Objects under keys such as ``o/ab/abc…``; immutable but for being replaced whole."""
 
@@ -57,14 +60,18 @@ class BlobStore(Protocol):
         The caller closes it. Its bytes stay readable even if the object is deleted meanwhile.
         """
 
-    async def delete(self, keys: Sequence[str]) -> None:
-        """Remove objects; those that are not there are no error. Durable on return."""
+    async def delete(self, keys: Sequence[str], *, older_than: float | None = None) -> None:
+        """Remove objects; those that are not there are no error. Durable on return.
+
+        With ``older_than`` (seconds since the epoch) only those not modified since: each is
+        looked at once more right before it goes.
+        """
 
     def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         """Yield what lies under a prefix, in no order. For housekeeping, never for requests."""
 
     async def check(self) -> None:
-        """Write, read and remove a small object; raise what is wrong with the store."""
+        """Write, read and remove a small object under CHECKS; raise what is wrong."""
 
     async def close(self) -> None:
         """Finish what was begun, then let go of everything."""

@@ -124,6 +124,14 @@ async def test_delete_removes_what_it_names_and_nothing_else(blobs):
     assert await keys(blobs) == sorted(set(names) - {"v/ab/abc/1", "v/ab/abc/3"})
 
 
+async def test_delete_may_spare_what_is_fresh(blobs):
+    await blobs.put("o/ab/abc", b"x", digest(b"x"))
+    await blobs.delete(["o/ab/abc", "o/ab/none"], older_than=time.time() - 60)
+    assert await keys(blobs) == ["o/ab/abc"]
+    await blobs.delete(["o/ab/abc"], older_than=time.time() + 60)
+    assert await keys(blobs) == []
+
+
 async def test_a_listing_is_by_prefix(blobs):
     for name in ("o/ab/abc", "o/ab/abd", "o/xy/xyz", "v/ab/abc/1", "v/ab/abc/2", "v/ab/abcd/1"):
         await blobs.put(name, b"four", digest(b"four"))

@@ -84,13 +84,15 @@ class Delete(Change):
 
     targets: Sequence[Path]
     passing: Collection[Path]
+    older_than: float | None  # seconds since the epoch; what was modified since stays
 
     def publish(self) -> None:
         changed = set()
         for target in self.targets:
             with suppress(FileNotFoundError, NotADirectoryError):
-                target.unlink()
-                changed.add(target.parent)
+                if self.older_than is None or target.stat().st_mtime < self.older_than:
+                    target.unlink()
+                    changed.add(target.parent)
         for folder in self.passing:
             with suppress(OSError):  # something is left in it, or it is gone
                 folder.rmdir()

@@ -34,7 +34,7 @@ from filmroll.durable import (
 from filmroll.errors import FilmrollError, StoreUnavailable
 from filmroll.groups import Committer
 from filmroll.model import new_id
-from filmroll.ports import BlobInfo
+from filmroll.ports import CHECKS, BlobInfo
 
 _INCOMING = ".incoming"  # no key begins with a dot
 _STALE = 3600.0  # s; no write takes that long, so its process is dead
@@ -84,7 +84,7 @@ class DiskBlobs:
     async def open(self, key: str) -> BinaryIO | None:
         return _open(self._path(key))
 
-    async def delete(self, keys: Sequence[str]) -> None:
+    async def delete(self, keys: Sequence[str], *, older_than: float | None = None) -> None:
         if keys:
             targets = [Path(self._path(key)) for key in keys]
             passing = {
@@ -92,7 +92,7 @@ class DiskBlobs:
                 for target, key in zip(targets, keys, strict=True)
                 if key.count("/") > _STAYING
             }
-            await self._changes.commit(Delete(targets, passing))
+            await self._changes.commit(Delete(targets, passing, older_than))
 
     async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         folders = [check_prefix(prefix).rpartition("/")[0]]
@@ -103,7 +103,7 @@ class DiskBlobs:
                 yield info
 
     async def check(self) -> None:
-        key, body = f"check/{new_id()}", b"filmroll"
+        key, body = f"{CHECKS}{new_id()}", b"filmroll"
         await self.put(key, body, hashlib.sha256(body).hexdigest())
         if await self.read(key) != body:
             raise StoreUnavailable("The data folder does not return what was written to it.")

@@ -45,9 +45,11 @@ class MemoryBlobs:
         file.seek(0)
         return file
 
-    async def delete(self, keys: Sequence[str]) -> None:
+    async def delete(self, keys: Sequence[str], *, older_than: float | None = None) -> None:
         for key in keys:
-            self._objects.pop(check_key(key), None)
+            _, modified_at = self._objects.get(check_key(key), (b"", 0.0))
+            if older_than is None or modified_at < older_than:
+                self._objects.pop(key, None)
 
     async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         check_prefix(prefix)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from filmroll.model import BLOB_ROOTS, is_id, now, original_key, variant_prefix
-from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue
+from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
 from filmroll.usecases.jobs import RESEND_SECONDS
 
 # A variant that was being written while its image was buried may leave its bytes behind for as
@@ -55,14 +55,18 @@ class Housekeeping:
     async def collect_orphans(self) -> int:
         """Remove blobs, and bodies in the spool, that belong to no record; return how many."""
         collected = self._clear_spool()
-        for root in BLOB_ROOTS:
+        old = now() - ORPHAN_SECONDS
+        for root in (*BLOB_ROOTS, CHECKS):
             async for blob in self._blobs.list(root):
-                if blob.modified_at < now() - ORPHAN_SECONDS and await self._orphan(blob.key):
-                    await self._blobs.delete([blob.key])
+                if blob.modified_at < old and await self._orphan(blob.key):
+                    # A fresh original may have taken its place since it was listed.
+                    await self._blobs.delete([blob.key], older_than=old)
                     collected += 1
         return collected
 
     async def _orphan(self, key: str) -> bool:
+        if key.startswith(CHECKS):
+            return True
         _, _, image, *recipe = key.split("/")
         if not is_id(image):
             return False

@@ -5,7 +5,8 @@ import hashlib
 import pytest
 
 from filmroll.catalog.tombstones import Tombstones
-from filmroll.model import original_key, variant_key
+from filmroll.model import new_id, now, original_key, variant_key
+from filmroll.ports import CHECKS
 from filmroll.queues.memory import MemoryQueue
 from filmroll.usecases import housekeeping
 from filmroll.usecases.hot import HotAnswers
@@ -74,3 +75,28 @@ async def test_a_second_look_is_not_at_once(house, sweeper):
     assert await sweeper.purge_deleted() == 1
     assert await sweeper.purge_deleted() == 0
     assert original_key(image.id) not in await kept(house)
+
+
+async def test_what_no_record_speaks_of_is_collected_once_it_is_old(house, sweeper, monkeypatch):
+    image, job = await house.upload()
+    await house.processing.run_job(job.id)
+    known = await kept(house)
+    for key in (original_key(new_id()), variant_key(image.id, "r"), f"{CHECKS}{new_id()}"):
+        await put(house, key)
+    assert await sweeper.collect_orphans() == 0
+    monkeypatch.setattr(housekeeping, "ORPHAN_SECONDS", -60.0)
+    assert await sweeper.collect_orphans() == 3
+    assert await kept(house) == known
+
+
+async def test_an_orphan_that_is_replaced_while_it_is_looked_at_stays(house, sweeper, monkeypatch):
+    key = original_key(new_id())
+    await put(house, key, b"old")
+    monkeypatch.setattr(housekeeping, "ORPHAN_SECONDS", -60.0)
+
+    async def upload_again(image):
+        house.blobs._objects[original_key(image)] = b"new", now() + 120
+
+    monkeypatch.setattr(house.catalog, "get_image", upload_again)
+    await sweeper.collect_orphans()
+    assert await house.blobs.read(key) == b"new"
