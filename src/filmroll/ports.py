@@ -197,6 +197,9 @@ class Catalog(Protocol):
         Those that are final, or whose ``due_at`` has been moved since they were read, stay.
         """
 
+    async def expire_jobs(self, before: float) -> None:
+        """Forget jobs that ended before that time, by ``finished_at``."""
+
     async def put_preset(self, preset: Preset) -> None:
         """Add or replace a preset; an older one's ``created_at`` stays."""
 
@@ -305,6 +308,9 @@ class JobQueue(Protocol):
 
     async def dead(self, limit: int) -> Sequence[str]:
         """Return job ids among the dead letters, oldest first."""
+
+    async def expire_dead(self, before: float) -> None:
+        """Forget dead letters that became so before that time."""
 
     async def check(self) -> None:
         """Send, receive and remove a message beside the lanes; raise what is wrong."""

@@ -15,7 +15,7 @@ from filmroll.usecases.housekeeping import Housekeeping
 
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
-ORPHANS_EVERY = 720  # sweeps: about once an hour
+SELDOM = 720  # sweeps: about once an hour
 _WAIT_SECONDS = 5.0
 _RELEASE_SECONDS = 2.0
 
@@ -123,7 +123,8 @@ class Worker:
             await _try(duties.purge_deleted)
             await _try(duties.forget_answers)
             sweep += 1
-            if sweep % ORPHANS_EVERY == 0:
+            if sweep % SELDOM == 0:
+                await _try(duties.forget_jobs)
                 await _try(duties.collect_orphans)
 
 

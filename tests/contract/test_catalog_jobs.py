@@ -172,6 +172,16 @@ async def test_jobs_that_are_due(catalog):
     assert (await catalog.get_job("done")).due_at == 5.0
 
 
+async def test_jobs_that_ended_long_ago_are_forgotten(catalog, queued):
+    for number in range(2200):
+        await catalog.add_job(job(id=f"{number:04}"))
+    await asyncio.gather(*(catalog.cancel_job(f"{n:04}", 100.0 + n) for n in range(2200)))
+    await catalog.expire_jobs(100.0 + 2100)
+    assert await catalog.get_job("2099") is None
+    assert (await catalog.get_job("2100")).state is JobState.CANCELLED
+    assert await catalog.get_job(queued.id) == queued
+
+
 async def test_a_job_that_an_attempt_has_moved_is_not_postponed(catalog, queued):
     attempt = await catalog.claim_job(queued.id, 100.0, 30.0)
     await catalog.postpone_jobs([queued], 999.0)

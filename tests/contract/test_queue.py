@@ -132,6 +132,10 @@ async def test_a_message_that_always_fails_becomes_a_dead_letter(queue):
     assert len(await queue.dead(1)) == 1
     assert await queue.depth(LANE) == Depth(waiting=0, leased=1, dead=2)
     assert await queue.depth(OTHER) == Depth(waiting=0, leased=0, dead=0)
+    await queue.expire_dead(time.time() - 60)
+    assert len(await queue.dead(10)) == 2
+    await queue.expire_dead(time.time() + 60)
+    assert await queue.dead(10) == []
 
 
 async def test_the_last_lease_may_run_its_time(queue):

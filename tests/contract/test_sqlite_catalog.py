@@ -7,9 +7,11 @@ from dataclasses import replace
 import apsw
 import pytest
 
+from filmroll.catalog.records import encode, others
 from filmroll.catalog.sqlite import SqliteCatalog
+from filmroll.catalog.sqlite.tables import MIGRATIONS
 from filmroll.errors import StoreUnavailable
-from filmroll.model import new_id
+from filmroll.model import Job, JobState, new_id
 from filmroll.ports import ImageFilter
 from tests.contract.children import run_children
 from tests.contract.records import image, job
@@ -90,6 +92,25 @@ async def test_the_file_of_a_newer_version_is_refused(tmp_path):
     connection.close()
     with pytest.raises(StoreUnavailable, match="newer"):
         SqliteCatalog(tmp_path / "catalog.db")
+
+
+async def test_the_file_of_the_first_version_is_brought_up_to_date(tmp_path):
+    old = apsw.Connection(str(tmp_path / "catalog.db"))
+    old.execute(MIGRATIONS[0])
+    old.pragma("user_version", 1)
+    for id_, state, finished_at in (("done", "succeeded", 100.0), ("open", "queued", None)):
+        whole = job(id=id_, state=JobState(state), finished_at=finished_at)
+        text = encode(whole, others(Job, ["id", "image", "state", "due_at"]))
+        values = (id_, whole.image, state, whole.due_at, text)
+        old.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?)", values)
+    old.close()
+    store = SqliteCatalog(tmp_path / "catalog.db")
+    done = job(id="done", state=JobState.SUCCEEDED, finished_at=100.0)
+    assert await store.get_job("done") == done
+    await store.expire_jobs(101.0)
+    assert await store.get_job("done") is None
+    assert await store.get_job("open") == job(id="open")
+    await store.close()
 
 
 async def test_a_file_that_is_no_database_is_refused(tmp_path):

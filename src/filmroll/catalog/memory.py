@@ -157,6 +157,11 @@ class MemoryCatalog:
             if stored is not None:
                 self._jobs[job.id] = rules.postponed(stored, job, due_at)
 
+    async def expire_jobs(self, before: float) -> None:
+        ended = {job.id for job in self._jobs.values() if (job.finished_at or before) < before}
+        for job in ended:
+            del self._jobs[job]
+
     async def put_preset(self, preset: Preset) -> None:
         stored = self._presets.get(preset.name)
         self._presets[preset.name] = rules.kept_preset(stored, preset)

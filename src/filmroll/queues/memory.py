@@ -82,6 +82,9 @@ class MemoryQueue:
     async def dead(self, limit: int) -> Sequence[str]:
         return [message.job for message in self._dead[:limit]]
 
+    async def expire_dead(self, before: float) -> None:
+        self._dead = [message for message in self._dead if message.visible_at >= before]
+
     async def check(self) -> None:
         pass
 
@@ -109,6 +112,7 @@ class MemoryQueue:
     def _bury(self, lane: Lane) -> None:
         for message in self._due(lane):
             if message.attempts >= self._max_attempts:
+                message.visible_at = now()  # from now on: when it died
                 self._dead.append(self._messages.pop(message.number))
 
     def _held(self, delivery: Delivery) -> _Message | None:

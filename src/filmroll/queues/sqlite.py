@@ -29,6 +29,7 @@ _MIGRATIONS = (
     ) STRICT;
     CREATE INDEX dead_letters_lane ON dead_letters (lane);
     """,
+    "ALTER TABLE dead_letters ADD COLUMN died_at REAL NOT NULL DEFAULT 0",
 )
 
 
@@ -87,6 +88,9 @@ class SqliteQueue:
     async def dead(self, limit: int) -> Sequence[str]:
         return self._db.read(_dead, limit)
 
+    async def expire_dead(self, before: float) -> None:
+        await self._db.write(rows, "DELETE FROM dead_letters WHERE died_at < ?", before)
+
     async def check(self) -> None:
         lane, job = f"check/{new_id()}", "check"
         await self._db.write(_send, lane, [job])
@@ -138,8 +142,8 @@ def _lease(connection: apsw.Connection, messages: Sequence[_Taken], lease: float
 def _bury(connection: apsw.Connection, lane: str, messages: Sequence[_Taken]) -> None:
     for message in messages:
         rows(connection, "DELETE FROM messages WHERE id = ?", message.number)
-        bury = "INSERT INTO dead_letters (lane, job) VALUES (?, ?)"
-        rows(connection, bury, lane, message.job)
+        bury = "INSERT INTO dead_letters (lane, job, died_at) VALUES (?, ?, ?)"
+        rows(connection, bury, lane, message.job, now())
 
 
 def _held(connection: apsw.Connection, receipt: str) -> str | None:

@@ -12,6 +12,8 @@ from filmroll.usecases.jobs import RESEND_SECONDS
 PURGE_AGAIN_SECONDS = 900.0
 # A blob without a record may belong to an upload that is just being stored.
 ORPHAN_SECONDS = 86_400.0
+# How long one can see how a job ended.
+JOB_SECONDS = 7 * 86_400.0
 _BATCH = 500
 
 
@@ -51,6 +53,11 @@ class Housekeeping:
     async def forget_answers(self) -> None:
         """Drop answers under Idempotency-Keys that are a day old."""
         await self._catalog.expire_requests(now())
+
+    async def forget_jobs(self) -> None:
+        """Drop jobs, and dead letters, that ended a week ago."""
+        await self._catalog.expire_jobs(now() - JOB_SECONDS)
+        await self._queue.expire_dead(now() - JOB_SECONDS)
 
     async def collect_orphans(self) -> int:
         """Remove blobs, and bodies in the spool, that belong to no record; return how many."""

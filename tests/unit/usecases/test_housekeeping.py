@@ -100,3 +100,13 @@ async def test_an_orphan_that_is_replaced_while_it_is_looked_at_stays(house, swe
     monkeypatch.setattr(house.catalog, "get_image", upload_again)
     await sweeper.collect_orphans()
     assert await house.blobs.read(key) == b"new"
+
+
+async def test_a_job_can_be_seen_for_a_week(house, sweeper, monkeypatch):
+    _, job = await house.upload()
+    await house.processing.run_job(job.id)
+    await sweeper.forget_jobs()
+    assert await house.catalog.get_job(job.id)
+    monkeypatch.setattr(housekeeping, "JOB_SECONDS", -1.0)
+    await sweeper.forget_jobs()
+    assert await house.catalog.get_job(job.id) is None

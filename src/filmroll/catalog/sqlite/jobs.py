@@ -8,8 +8,9 @@ import apsw
 
 from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import replace_image
-from filmroll.catalog.sqlite.tables import IMAGES, JOBS, OPEN, VARIANTS, Part
+from filmroll.catalog.sqlite.tables import AT_ONCE, IMAGES, JOBS, OPEN, VARIANTS, Part
 from filmroll.model import Image, Job, Variant
+from filmroll.sqlite import rows
 
 
 class Jobs(Part):
@@ -39,6 +40,10 @@ class Jobs(Part):
 
     async def postpone_jobs(self, jobs: Sequence[Job], due_at: float) -> None:
         await self._db.write(_postpone, jobs, due_at)
+
+    async def expire_jobs(self, before: float) -> None:
+        while await self._db.write(_expire, before) == AT_ONCE:
+            pass
 
 
 def _add(connection: apsw.Connection, job: Job) -> None:
@@ -95,3 +100,11 @@ def _postpone(connection: apsw.Connection, jobs: Sequence[Job], due_at: float) -
         f"UPDATE jobs SET due_at = ? WHERE id = ? AND due_at = ? AND {OPEN}",  # noqa: S608 - our own text
         [(due_at, job.id, job.due_at) for job in jobs],
     )
+
+
+def _expire(connection: apsw.Connection, before: float) -> int:
+    statement = """
+        DELETE FROM jobs WHERE id IN
+            (SELECT id FROM jobs WHERE finished_at < ? LIMIT ?) RETURNING 1
+    """
+    return len(rows(connection, statement, before, AT_ONCE))

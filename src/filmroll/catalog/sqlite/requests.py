@@ -5,11 +5,9 @@
 import apsw
 
 from filmroll.catalog import rules
-from filmroll.catalog.sqlite.tables import REQUESTS, Part
+from filmroll.catalog.sqlite.tables import AT_ONCE, REQUESTS, Part
 from filmroll.model import IdempotentRequest
 from filmroll.sqlite import rows
-
-_AT_ONCE = 1000  # answers forgotten in one step, so that others' writes come between
 
 
 class Requests(Part):
@@ -25,7 +23,7 @@ class Requests(Part):
         await self._db.write(_drop, request)
 
     async def expire_requests(self, now: float) -> None:
-        while await self._db.write(_expire, now) == _AT_ONCE:
+        while await self._db.write(_expire, now) == AT_ONCE:
             pass
 
     def _find(self, key: str) -> IdempotentRequest | None:
@@ -56,4 +54,4 @@ def _expire(connection: apsw.Connection, now: float) -> int:
         DELETE FROM requests WHERE key IN
             (SELECT key FROM requests WHERE expires_at <= ? LIMIT ?) RETURNING 1
     """
-    return len(rows(connection, statement, now, _AT_ONCE))
+    return len(rows(connection, statement, now, AT_ONCE))

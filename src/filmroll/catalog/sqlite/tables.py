@@ -56,8 +56,14 @@ MIGRATIONS = (
     """
     ALTER TABLE images ADD COLUMN purged INTEGER NOT NULL DEFAULT 0; -- once, of a tombstone
     """,
+    """
+    ALTER TABLE jobs ADD COLUMN finished_at REAL;
+    UPDATE jobs SET finished_at = record ->> '$.finished_at';
+    CREATE INDEX jobs_ended ON jobs (finished_at) WHERE finished_at IS NOT NULL;
+    """,
 )
 
+AT_ONCE = 1000  # rows forgotten in one step, so that others' writes come between
 OPEN = "state IN ('queued', 'running')"  # of jobs; spelled as in their partial indexes
 
 
@@ -110,7 +116,7 @@ class Table(Generic[Record]):
 
 IMAGES = Table("images", Image, ["id"], ["state", "created_at", "batch", "sha256"])
 VARIANTS = Table("variants", Variant, ["image", "recipe"], ["created_at"])
-JOBS = Table("jobs", Job, ["id"], ["image", "state", "due_at"])
+JOBS = Table("jobs", Job, ["id"], ["image", "state", "due_at", "finished_at"])
 PRESETS = Table("presets", Preset, ["name"])
 ACCESS_KEYS = Table("access_keys", AccessKey, ["id"], ["hash", "created_at"])
 SIGNING_KEYS = Table("signing_keys", SigningKey, ["id"], ["created_at"])
