@@ -8,6 +8,7 @@ from typing import Any, TextIO
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from pydantic_core import to_json
 
 from filmroll.settings import LogFormat
 
@@ -15,7 +16,6 @@ from filmroll.settings import LogFormat
 def configure_logging(format_: LogFormat) -> None:
     """Send all log lines, those of libraries included, to stderr in one format."""
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
@@ -27,7 +27,7 @@ def configure_logging(format_: LogFormat) -> None:
             )
         ]
         if format_ is LogFormat.TEXT
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_to_json)]
     )
     lines = _Lines(sys.stderr)
     structlog.configure(
@@ -45,6 +45,10 @@ def configure_logging(format_: LogFormat) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+def _to_json(event: Any, **_: Any) -> str:
+    return to_json(event, fallback=str).decode()
 
 
 class _Lines:

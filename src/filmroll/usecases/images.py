@@ -52,7 +52,8 @@ class Annotations:
                 limit=MAX_TAGS,
                 actual=len(self.tags or ()),
             )
-        _check_metadata(self.metadata or {})
+        if self.metadata:
+            _check_metadata(self.metadata)
         return self
 
 

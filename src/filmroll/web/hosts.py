@@ -5,9 +5,9 @@ there. A service that needs no key therefore only answers to names that mean thi
 """
 
 import ipaddress
+from functools import lru_cache
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from filmroll.errors import Forbidden
@@ -26,12 +26,18 @@ def require_host(scope: Scope, allowed: frozenset[str] | None) -> None:
     """Raise Forbidden if the request was meant for another host."""
     if allowed is None:
         return
-    name = _name(Headers(scope=scope).get("host", ""))
-    if name and name not in allowed and not name.endswith(".localhost") and not _loopback(name):
+    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
+    if not _is_own(host.decode("latin-1"), allowed):
         raise Forbidden(
             "This open service answers to this machine's own names only. If it stands behind a "
             "proxy, set FILMROLL_PUBLIC_URL to what people type."
         )
+
+
+@lru_cache(maxsize=64)
+def _is_own(host: str, allowed: frozenset[str]) -> bool:
+    name = _name(host)
+    return not name or name in allowed or name.endswith(".localhost") or _loopback(name)
 
 
 def _name(host: str) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from contextlib import suppress
+from typing import Any
 
 from starlette.types import Message, Receive, Scope
 
@@ -26,6 +27,7 @@ class Incoming:
         self._silent = headers.get(b"expect", b"").lower() == b"100-continue"
         self._received = 0
         self._waited = 0.0  # seconds
+        self._stalled = False
         self.limit: int | None = None
         self.pending = (
             b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
@@ -34,14 +36,7 @@ class Incoming:
     async def __call__(self) -> Message:
         """Return the next message; raise IncompleteBody if none comes, TooLarge over the limit."""
         started = time.monotonic()
-        try:
-            async with asyncio.timeout(STALL_SECONDS):
-                message = await self._receive()
-        except TimeoutError:
-            self._silent = True
-            raise IncompleteBody(
-                f"No byte of the body came for {STALL_SECONDS:g} seconds. Nothing was kept."
-            ) from None
+        message = await self._next()
         self._waited += time.monotonic() - started
         self._refuse_if_trickling()
         self._silent = False
@@ -54,6 +49,26 @@ class Incoming:
     def end(self) -> None:
         """Let go of the connection: what an error's traceback still holds must not keep it open."""
         self._receive = _ended
+
+    async def _next(self) -> Message:
+        """Wait for a message, but not for ever: as asyncio.timeout does, at a third of its cost."""
+        task = asyncio.current_task()
+        assert task is not None
+        alarm = asyncio.get_running_loop().call_later(STALL_SECONDS, self._give_up, task)
+        try:
+            return await self._receive()
+        except asyncio.CancelledError:
+            if not self._stalled or task.uncancel() > 0:
+                raise
+            raise IncompleteBody(
+                f"No byte of the body came for {STALL_SECONDS:g} seconds. Nothing was kept."
+            ) from None
+        finally:
+            alarm.cancel()
+
+    def _give_up(self, task: "asyncio.Task[Any]") -> None:
+        self._stalled = self._silent = True
+        task.cancel()
 
     def _refuse_if_trickling(self) -> None:
         """A few bytes a minute would hold a connection, and a place, for ever."""

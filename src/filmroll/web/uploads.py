@@ -66,7 +66,7 @@ class UploadRoute:
         try:
             await spool_body(request, spool)
             spool.expect(digests)
-            payload = (request.url.query, spool.sha256)
+            payload = (request.scope["query_string"].decode("latin-1"), spool.sha256)
             return await once(request, self._services.idempotency, caller, payload, work)
         finally:
             spool.close()

@@ -1,10 +1,10 @@
 """Records as JSON, in the words of the contract."""
 
-import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic_core import to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -23,7 +23,6 @@ CONTENT_TYPES: Mapping[str, str] = {
 }
 # Expiries are rounded up to whole hours, so that equal answers hold equal, cacheable URLs.
 _HOUR = 3600
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
 
 class Links:
@@ -151,7 +150,7 @@ def json_response(
 ) -> Response:
     """Return a JSON answer; nothing of the API is cached."""
     return Response(
-        _encode(body),
+        to_json(body),
         status_code=status,
         headers={"Cache-Control": "no-store", **(headers or {})},
         media_type="application/json",
