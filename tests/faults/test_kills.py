@@ -15,6 +15,7 @@ import pytest
 
 from filmroll.usecases.process import MAX_CRASHES
 from tests.e2e.service import IMPATIENT, Service, children_of, free_port
+from tests.e2e.test_edges import engines_standing, wait_until_running
 from tests.samples import jpeg, tiny_jpeg
 
 pytestmark = pytest.mark.slow
@@ -169,6 +170,11 @@ def test_jobs_survive_kills_of_every_role(tmp_path: Path) -> None:
             role.start()
             client.join()
         with uploads.client() as http:
+            with engines_standing(worker):  # one kill that surely hits a job
+                jobs.append(start_job(http, seed=3))
+                wait_until_running(http, jobs[-1])
+                worker.kill()
+            worker.start()
             ends = ends_of(uploads, http, jobs)
             assert {job["state"] for job in ends} == {"succeeded"}
             assert max(job["attempts"] for job in ends) > 1, "no kill hit a job"

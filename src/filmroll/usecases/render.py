@@ -32,6 +32,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Engine, Picture
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.hot import LARGEST_BYTES
 from filmroll.usecases.liveness import Liveness
 
 # Faults that are told of the image or of its instructions.
@@ -183,7 +184,9 @@ class Renderer:
             return replace(variant, problem=result)
         sha256 = await _sha256(result.data)
         key = variant_key(image.id, variant.recipe)
-        await self._blobs.put(key, result.data, sha256, lasting=False)
+        # Readers hold small ones against their digest, large ones only against their size.
+        lasting = len(result.data) > LARGEST_BYTES
+        await self._blobs.put(key, result.data, sha256, lasting=lasting)
         return replace(
             variant,
             state=VariantState.READY,
