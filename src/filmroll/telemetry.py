@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
@@ -40,11 +41,23 @@ def configure_logging(format_: LogFormat) -> None:
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _Forwarding(lines)
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+
+
+class _Forwarding(logging.Handler):
+    """Puts the lines of the standard library's loggers among ours."""
+
+    def __init__(self, lines: "_Lines") -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take a record."""
+        self._lines.msg(self.format(record))
 
 
 def _to_json(event: Any, **_: Any) -> str:
@@ -74,9 +87,9 @@ class _Lines:
 
     def _write(self) -> None:
         lines, self._lines = self._lines, []
+        # To the descriptor: what a buffer still held would be tried again, and fail, at the end.
         with suppress(OSError):  # a full disk may hold the log, too: lines are lost, no work is
-            self._file.write("\n".join([*lines, ""]))
-            self._file.flush()
+            os.write(self._file.fileno(), "\n".join([*lines, ""]).encode("utf-8", "replace"))
 
 
 class Metrics:

@@ -8,7 +8,7 @@ from typing import Any
 import typer
 from rich.table import Table
 
-from filmroll.cli.console import faults_in_one_line, load_settings, out
+from filmroll.cli.console import faults_in_one_line, load_settings, show
 from filmroll.errors import FilmrollError
 from filmroll.settings import Settings
 
@@ -20,12 +20,13 @@ def register(app: typer.Typer) -> None:
     def check() -> None:
         """Write, read and remove in every store; pass an image through an engine."""
         with faults_in_one_line():
-            rows = asyncio.run(_check(load_settings()))
-        table = Table("part", "state", "time", "remark")
+            settings = load_settings()
+            rows = asyncio.run(_check(settings))
+        table = Table("part", "state", "time", "remark", title=f"data in {settings.data.resolve()}")
         for name, fault, seconds, remark in rows:
             state = "[red]failed[/red]" if fault else "[green]ok[/green]"
             table.add_row(name, state, f"{seconds * 1000:.1f} ms", fault or remark)
-        out.print(table)
+        show(table)
         if any(fault for _, fault, _, _ in rows):
             raise typer.Exit(1)
 

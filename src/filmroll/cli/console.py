@@ -6,11 +6,21 @@ from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from filmroll.errors import FilmrollError
 from filmroll.settings import CannotStart, Settings, SettingsError, load
 
 out = Console(highlight=False)
+
+
+def show(table: Table) -> None:
+    """Print a table whole: on a narrow terminal it wraps, but no id or name is cut off."""
+    for column in table.columns:
+        column.overflow = "fold"
+    out.print(table)
+
+
 err = Console(stderr=True, highlight=False)
 _USAGE = 2
 

@@ -1,8 +1,10 @@
 """``filmroll put`` and ``filmroll get``: a running service, from the shell."""
 
+import itertools
 import json
 import mimetypes
 import os
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -53,7 +55,12 @@ def get(
         str | None, typer.Argument(help="Instructions or a preset; none for the original.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", help="Where to write; - for standard output.")
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="Where to write; - for standard output; default: a new file in this folder.",
+        ),
     ] = None,
 ) -> None:
     """Download an original or a variant."""
@@ -67,7 +74,7 @@ def get(
             answer.read()
             fail(_problem(answer))
         kind = answer.headers.get("content-type", "")
-        target = output or Path(path.split("?")[0].rsplit("/", 1)[-1] + _suffix(kind))
+        target = output or _free_name(path, kind)
         with _target(target) as file:
             for chunk in answer.iter_bytes():
                 file.write(chunk)
@@ -144,8 +151,14 @@ def _problem(answer: httpx.Response) -> str:
     return f"{problem.get('title', answer.status_code)}: {problem.get('detail', '')}{pointer}"
 
 
-def _suffix(kind: str) -> str:
-    return mimetypes.guess_extension(kind.partition(";")[0]) or ""
+def _free_name(path: str, kind: str) -> Path:
+    """Return a name in this folder that says which picture it is, and that nobody has."""
+    image, _, instructions = path.partition("?")[0].rpartition("/i/")[2].partition("/")
+    stem = "-".join([image, *re.findall(r"[A-Za-z0-9.]+", instructions)])[:120]
+    suffix = mimetypes.guess_extension(kind.partition(";")[0]) or ""
+    names = itertools.chain([stem], (f"{stem} ({number})" for number in itertools.count(2)))
+    targets = (Path(name + suffix) for name in names)
+    return next(target for target in targets if not target.exists())
 
 
 @contextmanager

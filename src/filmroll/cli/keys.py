@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 import typer
 from rich.table import Table
 
-from filmroll.cli.console import fail, faults_in_one_line, load_settings, out
+from filmroll.cli.console import fail, faults_in_one_line, load_settings, out, show
 from filmroll.model import Scope, now
 from filmroll.signing import signed
 from filmroll.usecases.keys import Keys
@@ -52,7 +52,7 @@ def list_keys() -> None:
         table.add_row(
             sign.id, "signing", "", "", timestamp(sign.created_at), timestamp(sign.revoked_at)
         )
-    out.print(table)
+    show(table)
 
 
 @app.command()
@@ -68,6 +68,8 @@ def sign(
     seconds: Annotated[int, typer.Option(help="How long the URL is good.", min=1)] = 86_400,
 ) -> None:
     """Sign the path of a delivery URL with the newest signing key."""
+    if not path.startswith("/i/"):
+        fail(f"{path} is not the path of a delivery URL: /i/<id> or /i/<id>/<instructions>")
     keys = _with_keys(lambda keys: keys.signing())
     if not keys:
         fail("there is no signing key: make one with `filmroll keys create-signing`")

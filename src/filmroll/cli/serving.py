@@ -22,8 +22,9 @@ async def run(role: Role, settings: Settings) -> None:
     async with open_services(settings, role) as services:
         if not settings.open_access and role is not Role.WORKER and not await services.keys.any():
             fail(
-                "access needs keys here, and there are none: make one with `filmroll keys create "
-                "NAME --scope admin`, or say FILMROLL_ACCESS=open to let everybody in"
+                f"access needs keys here, and {settings.data} holds none: make one with "
+                f"`FILMROLL_DATA={settings.data} filmroll keys create NAME --scope admin`, or say "
+                "FILMROLL_ACCESS=open to let everybody in"
             )
         if not settings.open_access and role in UPLOADING | DELIVERING:
             await services.keys.ensure_signing()

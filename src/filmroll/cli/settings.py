@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from filmroll.cli.console import load_settings, out
+from filmroll.cli.console import load_settings, out, show
 from filmroll.settings import PREFIX, Settings
 
 _SECRET = {"internal_token"}
@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
         table = Table("variable", "value", "default", "meaning")
         for row in rows:
             table.add_row(row["variable"], row["value"], row["default"], row["meaning"])
-        out.print(table)
+        show(table)
 
 
 def describe(settings: Settings) -> list[dict[str, Any]]:

@@ -17,6 +17,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
+from starlette.routing import Match
 from starlette.types import Message, Receive, Scope, Send
 
 from filmroll import __version__
@@ -47,6 +48,7 @@ _PROCESS = new_id()[:16]
 _NUMBERS = itertools.count(1)
 # Of any other method nothing is counted but that it was another: clients make up what they like.
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+_UPLOADS = "/v1/images"
 _SANE_ID = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 
 log = structlog.get_logger()
@@ -96,7 +98,7 @@ class App:
         if self._delivery is not None and path.startswith("/i/"):
             exchange.route = "/i"
             await self._delivery(Request(scope, incoming), exchange.send)
-        elif self._upload is not None and path == "/v1/images" and scope["method"] == "POST":
+        elif self._upload is not None and path == _UPLOADS and scope["method"] == "POST":
             exchange.route = path
             response = await self._upload(Request(scope, incoming))
             await response(scope, incoming, exchange.send)
@@ -121,7 +123,7 @@ class App:
         route = exchange.route
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.answered(method, route, exchange.status, seconds)
-        if route == "/i" and exchange.status < 500:  # noqa: PLR2004 -- the CDN has that log
+        if route == "/i" and exchange.status < 400:  # noqa: PLR2004 -- what went well is the CDN's log
             return
         log.info(
             "request",
@@ -232,11 +234,20 @@ async def _defect(_: Request, __: Exception) -> Response:
     return problem_response(InternalError("This is a defect of the service. Its log explains it."))
 
 
-async def _http(_: Request, error: Exception) -> Response:
+def _methods(request: Request) -> str:
+    """Return what may be done at an address, all routes considered."""
+    fits = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+    methods = {method for one in fits for method in getattr(one, "methods", None) or ()}
+    if request.url.path == _UPLOADS:
+        methods.add("POST")
+    return ", ".join(sorted(methods))
+
+
+async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 405:  # noqa: PLR2004 -- Method Not Allowed
-        allow = (error.headers or {}).get("Allow", "")
-        return problem_response(MethodNotAllowed("Use one of the methods in Allow.", allow=allow))
+        allow = _methods(request)
+        return problem_response(MethodNotAllowed(f"Use one of {allow}.", allow=allow))
     if isinstance(error.__cause__, FilmrollError):  # raised while the body was read
         return problem_response(error.__cause__)
     if error.status_code == 400:  # noqa: PLR2004 -- Bad Request: the body

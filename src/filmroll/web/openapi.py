@@ -141,6 +141,17 @@ _ANSWERS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
 }
 
 
+_CONDITIONS = ("Range", "If-Range", "If-None-Match", "If-Modified-Since")
+# What the routes read of a request's headers, by path and method.
+_HEADERS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("/v1/images", "post"): ("Prefer", "Idempotency-Key", "Repr-Digest", "Content-Digest"),
+    ("/v1/images/{image}/variants", "post"): ("Prefer", "Idempotency-Key"),
+    ("/v1/images/{image}", "patch"): ("If-Match",),
+    ("/i/{image}", "get"): _CONDITIONS,
+    ("/i/{image}/{instructions}", "get"): _CONDITIONS,
+}
+
+
 def document(app: FastAPI, *, uploads: bool, delivery: bool) -> _Schema:
     """Return the whole document; what a role does not serve is left out."""
     if app.openapi_schema is None:
@@ -153,11 +164,19 @@ def document(app: FastAPI, *, uploads: bool, delivery: bool) -> _Schema:
             both = [_path("image"), _path("instructions")]
             paths["/i/{image}/{instructions}"] = {"get": _picture("A variant", both)}
         schema.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
+        schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+        schema["security"] = [{}, {"key": []}]  # none where access is open
         for path, methods in paths.items():
             for method, operation in methods.items():
+                _add_headers(path, method, operation)
                 _add_answers(path, method, operation)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _add_headers(path: str, method: str, operation: _Schema) -> None:
+    names = _HEADERS.get((path, method), ())
+    operation.setdefault("parameters", []).extend(_header(name) for name in names)
 
 
 def _add_answers(path: str, method: str, operation: _Schema) -> None:
@@ -191,8 +210,7 @@ def _upload() -> _Schema:
         "parameters": [
             {"name": name, "in": "query", "required": False, "schema": schema}
             for name, schema in fields.items()
-        ]
-        + [_header("Prefer"), _header("Idempotency-Key"), _header("Repr-Digest")],
+        ],
         "requestBody": {
             "required": True,
             "content": {
@@ -216,7 +234,7 @@ def _picture(summary: str, parameters: list[_Schema]) -> _Schema:
     return {
         "summary": summary,
         "operationId": summary.lower().replace(" ", "_"),
-        "parameters": parameters + signature + [_header("Range"), _header("If-None-Match")],
+        "parameters": parameters + signature,
         "responses": {
             "200": {"description": "The picture", "content": picture},
             "206": {"description": "The part that Range asked for"},

@@ -2,6 +2,7 @@
 
 import html
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -80,7 +81,7 @@ async def problem_page(request: Request) -> Response:
                     title=html.escape(kind.title),
                     code=kind.code,
                     status=STATUS[kind.kind],
-                    text=html.escape(kind.__doc__ or ""),
+                    text=re.sub("``(.+?)``", r"<code>\1</code>", html.escape(kind.__doc__ or "")),
                 )
             )
     raise NotFound("There is no problem of this code.")
