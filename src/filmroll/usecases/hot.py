@@ -6,7 +6,7 @@ from typing import Generic, TypeVar
 
 from filmroll.ports import Epochs
 
-CAPACITY_BYTES = 8 << 20
+CAPACITY_BYTES = 4 << 20
 LARGEST_BYTES = 256 << 10  # of a picture that is read whole, and may be kept here
 _ENTRY_BYTES = 2048  # what an entry takes beside its picture and its path, about
 
