@@ -148,8 +148,9 @@ class Renderer:
                 raise Deleted("This image was deleted, and its variants with it.")
             files.enter_context(source)
             marks = dict.fromkeys(mark for one in wanted for mark in one.watermarks)
-            overlays = {mark: await self._open_watermark(mark) for mark in marks}
-            for overlay in overlays.values():
+            overlays: dict[str, BinaryIO | None] = {}
+            for mark in marks:
+                overlays[mark] = overlay = await self._open_watermark(mark)
                 if overlay is not None:
                     files.enter_context(overlay)
             possible = [one for one in wanted if all(overlays[mark] for mark in one.watermarks)]
