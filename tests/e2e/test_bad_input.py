@@ -226,7 +226,9 @@ def raw_get(service: Service, path: str) -> bytes:
 
 
 def test_methods_and_bodies_that_do_not_fit(http):
-    assert refused(http.put("/v1/images"), 405, "method-not-allowed")["allow"]
+    assert refused(http.put("/v1/images"), 405, "method-not-allowed")["allow"] == "GET, HEAD, POST"
+    one = refused(http.put("/v1/images/" + "0" * 26), 405, "method-not-allowed")
+    assert one["allow"] == "DELETE, GET, HEAD, PATCH"
     assert refused(http.post("/i/" + "0" * 26), 405, "method-not-allowed")["allow"]
     refused(http.put("/v1/presets/a", content=b"{"), 400, "malformed-request")
     refused(http.put("/v1/presets/a", json={"instructions": "x", "y": 1}), 422, "invalid-request")

@@ -17,7 +17,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Match
+from starlette.routing import compile_path
 from starlette.types import Message, Receive, Scope, Send
 
 from filmroll import __version__
@@ -235,12 +235,11 @@ async def _defect(_: Request, __: Exception) -> Response:
 
 
 def _methods(request: Request) -> str:
-    """Return what may be done at an address, all routes considered."""
-    fits = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
-    methods = {method for one in fits for method in getattr(one, "methods", None) or ()}
-    if request.url.path == _UPLOADS:
-        methods.add("POST")
-    return ", ".join(sorted(methods))
+    """Return what may be done at an address, as the API's description has it."""
+    paths = request.app.openapi()["paths"].items()
+    fits = [of for path, of in paths if compile_path(path)[0].match(request.url.path)]
+    methods = {method.upper() for operations in fits for method in operations}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods else set())))
 
 
 async def _http(request: Request, error: Exception) -> Response:
