@@ -308,6 +308,13 @@ def test_digests_that_are_none(http):
     assert problem["actual"] == hashlib.sha256(body).hexdigest()
 
 
+def test_who_let_curl_alter_the_file_is_told_so(http):
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    altered = png().replace(b"\r", b"").replace(b"\n", b"")
+    answer = http.post("/v1/images", content=altered, headers=form)
+    assert "--data-binary" in refused(answer, 415, "unsupported-media")["detail"]
+
+
 def test_a_compressed_body_is_not_an_image(http):
     refused(upload(http, gzip.compress(tiny_jpeg(5))), 415, "unsupported-media")
 

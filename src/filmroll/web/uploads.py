@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from filmroll.errors import EmptyBody, FilmrollError, InvalidRequest, UnsupportedMedia
+from filmroll.errors import CorruptImage, EmptyBody, FilmrollError, InvalidRequest, UnsupportedMedia
 from filmroll.model import Image, Scope
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.spool import Spool
@@ -52,7 +52,13 @@ class UploadRoute:
             return await self._form(request, caller)
         if kind == "application/json":
             raise UnsupportedMedia("Send the bytes of an image, or a form with `file`; not JSON.")
-        return await self._raw(request, caller)
+        try:
+            return await self._raw(request, caller)
+        except (UnsupportedMedia, CorruptImage) as error:
+            if kind != "application/x-www-form-urlencoded":
+                raise
+            hint = f"{error.detail} curl -d alters a file: send it with --data-binary or -F file=@…"
+            raise type(error)(hint, **error.figures) from error
 
     async def _raw(self, request: Request, caller: str) -> Response:
         fields = query(request, _FIELDS)
