@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from benchmarks.machine import Machine
 from benchmarks.missing import Missing
@@ -25,10 +26,10 @@ class Row:
     note: str = ""
 
     @classmethod
-    def of(cls, subject: str, spread: Spread, unit: str, **more: object) -> "Row":
+    def of(cls, subject: str, spread: Spread, unit: str, **more: Any) -> "Row":
         """Return a row with the spread over all rounds."""
         low, median, high = (round(x, 2) for x in (spread.low, spread.median, spread.high))
-        return cls(subject=subject, value=median, low=low, high=high, unit=unit, **more)  # type: ignore[arg-type]  # limit, met and note
+        return cls(subject=subject, value=median, low=low, high=high, unit=unit, **more)
 
     @classmethod
     def skipped(cls, subject: str, reason: Missing) -> "Row":
@@ -59,8 +60,8 @@ def keep(figure: Figure) -> None:
     (FOLDER / "latest.md").write_text("# Latest results\n\n" + "\n".join(pages))
 
 
-def _page(figure: dict[str, object]) -> str:
-    machine = Machine(**figure["machine"])  # type: ignore[arg-type]  # JSON of our own
+def _page(figure: dict[str, Any]) -> str:
+    machine = Machine(**figure["machine"])
     where = (
         f"{machine.at}, commit {machine.commit}, {machine.cores} × {machine.processor}, "
         f"{machine.memory_mib} MiB, Linux {machine.kernel}; rounds: {figure['rounds']}; "
@@ -68,17 +69,17 @@ def _page(figure: dict[str, object]) -> str:
     )
     if not machine.idle:
         where += " **NOT IDLE: rates and times are those of a shared machine.**"
-    lines = [f"## {figure['title']}", "", where, "", *_table(figure["rows"]), ""]  # type: ignore[arg-type]
+    lines = [f"## {figure['title']}", "", where, "", *_table(figure["rows"]), ""]
     return "\n".join(lines)
 
 
-def _table(rows: list[dict[str, object]]) -> list[str]:
+def _table(rows: list[dict[str, Any]]) -> list[str]:
     head = "| subject | reached (median) | least – most | limit | | notes |"
     return [head, "|---|---|---|---|---|---|", *(_line(row) for row in rows)]
 
 
-def _line(row: dict[str, object]) -> str:
-    verdict = {True: "met", False: "MISSED", None: ""}[row["met"]]  # type: ignore[index]
+def _line(row: dict[str, Any]) -> str:
+    verdict = {True: "met", False: "MISSED", None: ""}[row["met"]]
     value = "" if row["value"] is None else f"{row['value']:,} {row['unit']}"
     spread = "" if row["low"] is None else f"{row['low']:,} – {row['high']:,}"
     cells = (row["subject"], value, spread, row["limit"], verdict, row["note"])

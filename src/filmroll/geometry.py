@@ -132,7 +132,8 @@ def scaling(resize: Resize, size: Size) -> Scaling:
             width, height = min(width, size.width), min(height, size.height)
         return Scaling(Size(width, height), Size(width, height))
     if resize.fit == "cover":
-        return _cover(size, max(across, down), Size(target_width, target_height), resize.enlarge)
+        target = Size(target_width, target_height)
+        return _cover(size, max(across, down), target, enlarge=resize.enlarge)
     factor = min(across, down) if resize.enlarge else min(across, down, 1.0)
     scaled = _scaled(size, factor)
     if resize.fit == "pad":
@@ -195,7 +196,7 @@ def _after(operation: Operation, size: Size, pointer: str) -> Size:
             assert_never(operation)
 
 
-def _cover(size: Size, factor: float, target: Size, enlarge: bool) -> Scaling:  # noqa: FBT001
+def _cover(size: Size, factor: float, target: Size, *, enlarge: bool) -> Scaling:
     if factor > 1 and not enlarge:
         target = Size(max(1, round(target.width / factor)), max(1, round(target.height / factor)))
         factor = 1.0

@@ -123,7 +123,7 @@ class Service:
 
     def client(self, **options: object) -> httpx.Client:
         """Return a client of it."""
-        return httpx.Client(base_url=self.url, timeout=60, **options)  # type: ignore[arg-type]
+        return httpx.Client(base_url=self.url, timeout=60, **options)
 
     def _answers(self) -> bool:
         try:

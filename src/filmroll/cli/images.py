@@ -120,12 +120,12 @@ def _upload(
 def _report(file: Path, answer: httpx.Response, *, as_json: bool) -> None:
     if answer.is_error:
         if as_json:
-            print(json.dumps({"file": str(file), "problem": _body(answer)}))  # noqa: T201
+            typer.echo(json.dumps({"file": str(file), "problem": _body(answer)}))
         err.print(f"filmroll: {file}: {_problem(answer)}", markup=False, soft_wrap=True)
         return
     image = answer.json()
     if as_json:
-        print(json.dumps({"file": str(file), **image}))  # noqa: T201
+        typer.echo(json.dumps({"file": str(file), **image}))
         return
     out.print(f"{file}\n  {image['url']}", markup=False, soft_wrap=True)
     for one in image["variants"]:

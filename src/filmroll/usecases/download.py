@@ -9,8 +9,8 @@ from filmroll.errors import InternalError
 from filmroll.instructions import Instructions
 from filmroll.model import Image, Variant, VariantState, original_key, variant_key
 from filmroll.ports import BlobStore, Catalog, Processor
-from filmroll.usecases.images import Images, header_of
-from filmroll.usecases.resolve import Resolver, require_possible
+from filmroll.usecases.images import Images
+from filmroll.usecases.resolve import Resolver
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,8 +24,6 @@ class Asset:
     bytes: int
     sha256: str  # hex
     created_at: float
-    width: int
-    height: int
     lasting: bool  # whether the URL can never mean other bytes
     instructions: Instructions | None  # that made it; None for an original
 
@@ -57,19 +55,9 @@ class Downloads:
             bytes=found.bytes,
             sha256=found.sha256,
             created_at=found.created_at,
-            width=found.width,
-            height=found.height,
             lasting=True,
             instructions=None,
         )
-
-    async def image(self, image: str) -> Image:
-        """Return the record; raise NotFound or Deleted."""
-        return await self._images.get(image)
-
-    def require_possible(self, image: Image, instructions: Instructions) -> None:
-        """Raise InvalidInstructions or TooManyPixels if a picture of this size cannot follow."""
-        require_possible([instructions], header_of(image))
 
     async def variant(self, image: Image, instructions: Instructions, *, lasting: bool) -> Asset:
         """Describe a variant, made now if it is not kept; raise what stands against it."""
@@ -130,8 +118,6 @@ def _asset(variant: Variant, instructions: Instructions, *, lasting: bool) -> As
         bytes=variant.bytes,
         sha256=variant.sha256,
         created_at=variant.created_at,
-        width=variant.width,
-        height=variant.height,
         lasting=lasting,
         instructions=instructions,
     )

@@ -60,6 +60,7 @@ class DeliveryRoute:
 
     def __init__(self, services: Services, gate: Gate) -> None:
         self._downloads = services.downloads
+        self._images = services.images
         self._settings = services.settings
         self._gate = gate
         self._hot: HotAnswers[_Answer] = HotAnswers(services.epochs)
@@ -103,9 +104,9 @@ class DeliveryRoute:
         """Return the asset, made if need be; None if a 304 was sent without that."""
         if not target.instructions:
             return await self._downloads.original(target.image)
-        image = await self._downloads.image(target.image)
+        image = await self._images.get(target.image)
         instructions = await self._downloads.instructions(target.instructions)
-        self._downloads.require_possible(image, instructions)
+        self._images.require_possible(image, [instructions])
         etag = variant_etag(image.id, instructions.recipe())
         if names_tag(request.headers, etag):
             headers = [*COMMON, etag_header(etag), caching(permit, lasting=target.lasting)]
