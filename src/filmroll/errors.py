@@ -14,6 +14,9 @@
     │   ├── CorruptImage        corrupt-image
     │   ├── ProcessingLimit     processing-limit
     │   ├── EngineCrashed       engine-crashed
+    │   ├── ForbiddenAddress    forbidden-address
+    │   ├── FetchFailed         fetch-failed
+    │   ├── FetchUnavailable    fetch-unavailable
     │   └── IdempotencyKeyReused idempotency-key-reused
     ├── UnsupportedMedia        unsupported-media        UNSUPPORTED
     ├── RangeNotSatisfiable     range-not-satisfiable    RANGE
@@ -144,6 +147,27 @@ class EngineCrashed(InvalidRequest):
     """The decoder died on this image, more than once. The original is untouched."""
 
     code, title = "engine-crashed", "The image could not be processed"
+
+
+class ForbiddenAddress(InvalidRequest):
+    """The URL leads to an address that is not public, or to a port where no web server belongs.
+
+    Whoever runs the service can allow hosts on a private network.
+    """
+
+    code, title = "forbidden-address", "Not a public address"
+
+
+class FetchFailed(InvalidRequest):
+    """The URL is out of form, or its server refused for good. Another attempt would not help."""
+
+    code, title = "fetch-failed", "The URL could not be fetched"
+
+
+class FetchUnavailable(InvalidRequest):
+    """The URL's server did not answer in time, or was too busy. Another attempt may do better."""
+
+    code, title = "fetch-unavailable", "The URL's server is unavailable"
 
 
 class IdempotencyKeyReused(InvalidRequest):
