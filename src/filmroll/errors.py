@@ -31,6 +31,8 @@
     ├── MethodNotAllowed        method-not-allowed       METHOD
     ├── Deleted                 deleted                  GONE
     ├── Conflict                conflict                 CONFLICT
+    │   ├── Duplicate           duplicate
+    │   ├── NotReceived         not-received
     │   └── IdempotencyInProgress idempotency-in-progress
     ├── VersionMismatch         version-mismatch         PRECONDITION
     ├── Overloaded              overloaded               UNAVAILABLE
@@ -252,6 +254,18 @@ class Conflict(FilmrollError):
     """The state of the thing does not allow this now."""
 
     code, title, kind = "conflict", "Conflict", Kind.CONFLICT
+
+
+class Duplicate(Conflict):
+    """The same bytes are kept already, and the batch was told to reject such items."""
+
+    code, title = "duplicate", "The image is here already"
+
+
+class NotReceived(Conflict):
+    """The item was declared, but the batch was sealed before its bytes came. Send it anew."""
+
+    code, title = "not-received", "The bytes never came"
 
 
 class IdempotencyInProgress(Conflict):

@@ -13,11 +13,15 @@ from typing import BinaryIO, Protocol
 from filmroll.instructions import Instructions
 from filmroll.model import (
     AccessKey,
+    Batch,
+    BatchState,
     Header,
     IdempotentRequest,
     Image,
     Job,
     Lane,
+    Line,
+    LineState,
     Preset,
     Problem,
     SigningKey,
@@ -36,6 +40,15 @@ class BlobInfo:
     modified_at: float
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blob:
+    """A small object on its way in; ``sha256`` in hex."""
+
+    key: str
+    body: bytes
+    sha256: str
+
+
 CHECKS = "check/"  # what the keys of objects begin with that only a check writes
 
 
@@ -49,6 +62,12 @@ class BlobStore(Protocol):
         One that is not ``lasting`` can be made again: a power cut may take it, or cut it short.
         Raises DigestMismatch, with nothing kept, if the bytes do not hash to ``sha256`` (hex).
         An existing object is replaced as a whole.
+        """
+
+    async def put_all(self, blobs: Sequence[Blob]) -> None:
+        """Store several small objects; return when all are durable, at about the price of one.
+
+        If it raises, some of them may be there.
         """
 
     async def read(self, key: str) -> bytes | None:
@@ -98,8 +117,33 @@ class ImagePage:
     next_cursor: str | None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchFilter:
+    """Which batches to list: all conditions hold at once."""
+
+    name: str | None = None
+    state: BatchState | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BatchPage:
+    """A page of a listing, newest first; ``next_cursor`` is None on the last one."""
+
+    items: tuple[Batch, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Entry:
+    """A line offered to a ledger, with the image and the job that come with it."""
+
+    line: Line
+    image: Image | None = None  # a new one, of this line's own
+    job: Job | None = None
+
+
 class Catalog(Protocol):
-    """What is known about images, variants, jobs, presets and keys.
+    """What is known about images, variants, jobs, batches, presets and keys.
 
     Every write is one atomic step on one image (its record, variants and jobs), durable on return.
     A reader that starts after a write has returned sees it, from any process.
@@ -126,11 +170,14 @@ class Catalog(Protocol):
         Raises InvalidRequest (pointer ``/cursor``) for a cursor that is not of this listing.
         """
 
+    async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
+        """Return an image that is not deleted for each of the digests (hex) that has one."""
+
     async def bury_image(self, image: str, purge_at: float) -> bool:
         """Turn an image into a tombstone; from now on nothing can be added to it.
 
-        Its jobs that are not final become ``cancelled``. ``purge_at`` is when the housekeeper
-        ends what its deletion may have left undone. False if it is unknown or buried already.
+        Its jobs that are not final become ``cancelled``, and so do the lines that wait for them.
+        ``purge_at`` is when the housekeeper ends what its deletion may have left undone. False if it is unknown or buried already.
         """
 
     async def drop_variants(self, image: str) -> Sequence[str]:
@@ -176,9 +223,9 @@ class Catalog(Protocol):
     async def finish_job(self, job: Job, image: Image | None, variants: Sequence[Variant]) -> bool:
         """Write the end of an attempt: the job (final, or queued again), variants, the image.
 
-        False, and nothing written, if the stored job is not running this attempt any more or
-        the image is deleted. Only ``state``, ``problem`` and ``version`` (one more) of the image
-        are taken; with None it stays as it is.
+        The end of a job is the end of its line, too. False, and nothing written, if the stored
+        job is not running this attempt any more or its image is deleted. Only ``state``,
+        ``problem`` and ``version`` (one more) of the image are taken; with None it stays as it is.
         """
 
     async def cancel_job(self, job: str, now: float) -> Job | None:
@@ -199,6 +246,48 @@ class Catalog(Protocol):
 
     async def expire_jobs(self, before: float) -> None:
         """Forget jobs that ended before that time, by ``finished_at``."""
+
+    async def add_batch(self, batch: Batch, job: Job | None = None) -> Batch:
+        """Add a batch; if the id exists already, return the one that is there, unchanged."""
+
+    async def get_batch(self, batch: str) -> Batch | None:
+        """Return a batch with its sums: the cost is the same however many lines it has."""
+
+    async def list_batches(self, where: BatchFilter, limit: int, cursor: str | None) -> BatchPage:
+        """List batches, newest first; raises InvalidRequest for a foreign cursor."""
+
+    async def close_batch(self, batch: str, state: BatchState, now: float) -> Batch | None:
+        """Let a batch take no more: ``sealed``, ``cancelled`` or ``expired``; None if unknown.
+
+        Returns the batch as it stands then: sealed, lines still ``declared`` have failed, and
+        the batch is complete when all lines are final. Only an open batch can be sealed or
+        expire; one that is final stays as it is.
+        """
+
+    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line | None]:
+        """Offer lines; return for each the line that stands now, None if there is none.
+
+        Each is one atomic step with its image and its job; all are durable on return. What the
+        batch does not want any more (it is closed, or the line is further already) changes
+        nothing: see ``rules.entered``. Nor does a line that refers to an image which is deleted.
+        """
+
+    async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
+        """Return those of the lines that exist."""
+
+    async def list_lines(
+        self, batch: str, state: LineState | None, after: int, limit: int
+    ) -> Sequence[Line]:
+        """Return lines in the ledger's order whose number is over ``after``."""
+
+    async def retry_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line]:
+        """Begin failed lines anew, each in one step with its job and its image; return those.
+
+        A complete batch is sealed again. Nothing is begun in one that is cancelled or expired.
+        """
+
+    async def due_batches(self, before: float, limit: int) -> Sequence[Batch]:
+        """Return open batches that expire before that time."""
 
     async def put_preset(self, preset: Preset) -> None:
         """Add or replace a preset; an older one's ``created_at`` stays."""

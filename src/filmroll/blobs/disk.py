@@ -34,7 +34,7 @@ from filmroll.durable import (
 from filmroll.errors import FilmrollError, StoreUnavailable
 from filmroll.groups import Committer
 from filmroll.model import new_id
-from filmroll.ports import CHECKS, BlobInfo
+from filmroll.ports import CHECKS, Blob, BlobInfo
 
 _INCOMING = ".incoming"  # no key begins with a dot
 _STALE = 3600.0  # s; no write takes that long, so its process is dead
@@ -62,17 +62,25 @@ class DiskBlobs:
             make_folders(Path(self._incoming))
             _remove_stale(Path(self._incoming))
             self._descriptor = os.open(self._root, os.O_RDONLY)
-        self._changes: Committer[Change, None] = Committer("filmroll-blobs", self._commit)
+        self._changes: Committer[Sequence[Change], None] = Committer("filmroll-blobs", self._commit)
 
     async def put(self, key: str, body: bytes | Path, sha256: str, *, lasting: bool = True) -> None:
         change = Put(next(self._names), self._path(key), None, lasting=lasting)
         if isinstance(body, bytes) and len(body) <= _SMALL:
             check_digest(body, sha256)
             change.body = body
-            await self._changes.commit(change, len(body))
+            await self._changes.commit([change], len(body))
         else:
             # Goes on if the caller is cancelled, so that nothing is left behind.
             await asyncio.shield(self._put_large(change, body, sha256))
+
+    async def put_all(self, blobs: Sequence[Blob]) -> None:
+        changes = []
+        for blob in blobs:
+            check_digest(blob.body, blob.sha256)
+            changes.append(Put(next(self._names), self._path(blob.key), blob.body))
+        if changes:
+            await self._changes.commit(changes, sum(len(blob.body) for blob in blobs))
 
     async def read(self, key: str) -> bytes | None:
         file = _open(self._path(key))
@@ -92,7 +100,7 @@ class DiskBlobs:
                 for target, key in zip(targets, keys, strict=True)
                 if key.count("/") > _STAYING
             }
-            await self._changes.commit(Delete(targets, passing, older_than))
+            await self._changes.commit([Delete(targets, passing, older_than)])
 
     async def list(self, prefix: str) -> AsyncIterator[BlobInfo]:
         folders = [check_prefix(prefix).rpartition("/")[0]]
@@ -118,7 +126,7 @@ class DiskBlobs:
 
     async def _put_large(self, change: Put, body: bytes | Path, sha256: str) -> None:
         await asyncio.to_thread(self._stage, change, body, sha256)
-        await self._changes.commit(change)
+        await self._changes.commit([change])
 
     def _stage(self, change: Put, body: bytes | Path, sha256: str) -> None:
         """Bring a large body to its temporary file, verified and durable."""
@@ -141,8 +149,9 @@ class DiskBlobs:
             if isinstance(body, Path):
                 body.unlink(missing_ok=True)
 
-    def _commit(self, changes: Sequence[Change]) -> Sequence[FilmrollError | None]:
-        """Carry out a group; return for each change what kept it from happening."""
+    def _commit(self, calls: Sequence[Sequence[Change]]) -> Sequence[FilmrollError | None]:
+        """Carry out a group of calls; return for each what kept a change of it from happening."""
+        changes = [change for call in calls for change in call]
         try:
             self._refuse_if_broken()
             for change in changes:
@@ -158,7 +167,7 @@ class DiskBlobs:
         finally:
             for change in changes:
                 change.discard()
-        return [change.error for change in changes]
+        return [next((one.error for one in call if one.error), None) for call in calls]
 
     def _refuse_if_broken(self) -> None:
         if self._broken:

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 from filmroll.blobs.checks import check_digest, check_key, check_prefix
 from filmroll.model import now
-from filmroll.ports import BlobInfo
+from filmroll.ports import Blob, BlobInfo
 
 
 class MemoryBlobs:
@@ -31,6 +31,10 @@ class MemoryBlobs:
             body = _take_over(body)
         check_digest(body, sha256)
         self._objects[key] = body, now()
+
+    async def put_all(self, blobs: Sequence[Blob]) -> None:
+        for blob in blobs:
+            await self.put(blob.key, blob.body, blob.sha256)
 
     async def read(self, key: str) -> bytes | None:
         found = self._objects.get(check_key(key))

@@ -7,23 +7,25 @@ import json
 from dataclasses import astuple
 
 from filmroll.errors import InvalidRequest
-from filmroll.model import Image, is_id
-from filmroll.ports import ImageFilter
+from filmroll.model import Batch, Image, is_id
+from filmroll.ports import BatchFilter, ImageFilter
+
+Filter = ImageFilter | BatchFilter
 
 
-def after(image: Image, where: ImageFilter) -> str:
-    """Return the cursor that continues a listing after ``image``."""
-    text = json.dumps([image.created_at, image.id, _fingerprint(where)])
+def after(record: Image | Batch, where: Filter) -> str:
+    """Return the cursor that continues a listing after ``record``."""
+    text = json.dumps([record.created_at, record.id, _fingerprint(where)])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def position(cursor: str, where: ImageFilter) -> tuple[float, str]:
-    """Return ``created_at`` and id of the image before; InvalidRequest for a foreign cursor."""
+def position(cursor: str, where: Filter) -> tuple[float, str]:
+    """Return ``created_at`` and id of the record before; InvalidRequest for a foreign cursor."""
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        created_at, image, fingerprint = json.loads(base64.urlsafe_b64decode(padded))
-        if fingerprint == _fingerprint(where) and is_id(image):
-            return float(created_at), image
+        created_at, record, fingerprint = json.loads(base64.urlsafe_b64decode(padded))
+        if fingerprint == _fingerprint(where) and is_id(record):
+            return float(created_at), record
     except (ValueError, TypeError, OverflowError, RecursionError, binascii.Error):
         pass
     raise InvalidRequest(
@@ -32,5 +34,6 @@ def position(cursor: str, where: ImageFilter) -> tuple[float, str]:
     )
 
 
-def _fingerprint(where: ImageFilter) -> str:
-    return hashlib.sha256(json.dumps(astuple(where)).encode()).hexdigest()[:12]
+def _fingerprint(where: Filter) -> str:
+    listing = [type(where).__name__, *astuple(where)]
+    return hashlib.sha256(json.dumps(listing).encode()).hexdigest()[:12]

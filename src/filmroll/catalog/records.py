@@ -7,11 +7,19 @@ from typing import Any, TypeVar
 
 from filmroll.model import (
     AccessKey,
+    Action,
+    Batch,
+    BatchState,
+    Counts,
     Image,
     ImageState,
     Job,
+    JobKind,
     JobState,
     Lane,
+    Line,
+    LineState,
+    OnDuplicate,
     Problem,
     Scope,
     Variant,
@@ -40,7 +48,7 @@ def decode(kind: type[Record], text: str, columns: Mapping[str, Any]) -> Record:
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, Problem):
+    if isinstance(value, Problem | Counts):
         return asdict(value)
     raise TypeError(f"a record cannot hold {type(value).__name__}")
 
@@ -52,6 +60,14 @@ def _problem(value: Mapping[str, Any] | None) -> Problem | None:
     return None if value is None else Problem(**value)
 
 
+def _counts(value: Mapping[str, int]) -> Counts:
+    return Counts(**value)
+
+
+def _texts(value: list[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
+
+
 def _scopes(value: list[str]) -> tuple[Scope, ...]:
     return tuple(map(Scope, value))
 
@@ -59,6 +75,26 @@ def _scopes(value: list[str]) -> tuple[Scope, ...]:
 _CONVERSIONS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
     Image: {"state": ImageState, "tags": tuple, "declared": tuple, "problem": _problem},
     Variant: {"state": VariantState, "problem": _problem},
-    Job: {"state": JobState, "lane": Lane, "instructions": tuple, "problem": _problem},
+    Job: {
+        "state": JobState,
+        "kind": JobKind,
+        "lane": Lane,
+        "instructions": tuple,
+        "problem": _problem,
+    },
+    Batch: {
+        "state": BatchState,
+        "action": Action,
+        "on_duplicate": OnDuplicate,
+        "variants": tuple,
+        "counts": _counts,
+    },
+    Line: {
+        "state": LineState,
+        "variants": _texts,
+        "tags": tuple,
+        "received": bool,
+        "problem": _problem,
+    },
     AccessKey: {"scopes": _scopes},
 }

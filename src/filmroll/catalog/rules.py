@@ -4,18 +4,24 @@ An adapter reads a record, asks the rule, and writes its answer in the same atom
 that nothing may be written.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
+from filmroll.errors import NotReceived
 from filmroll.model import (
     AccessKey,
+    Batch,
+    BatchState,
     IdempotentRequest,
     Image,
     ImageState,
     Job,
     JobState,
+    Line,
+    LineState,
     Preset,
+    Problem,
     SigningKey,
 )
 
@@ -118,6 +124,100 @@ def postponed(stored: Job, job: Job, due_at: float) -> Job:
     if stored.state.final or stored.due_at != job.due_at:
         return stored
     return replace(stored, due_at=due_at)
+
+
+def entered(batch: Batch, stored: Line | None, offered: Line) -> Line | None:
+    """Return an offered line as the ledger takes it; None: it stays as it is.
+
+    What is stored, or has succeeded, is not replaced. A line that failed, or that is still without
+    its bytes, is. A sealed batch takes only the outcome of what it was waiting for.
+    """
+    if stored is None:
+        number = batch.counts.declared + 1
+        return replace(offered, number=number) if batch.state is BatchState.OPEN else None
+    if stored.state not in {LineState.DECLARED, LineState.QUEUED, LineState.FAILED}:
+        return None
+    if stored.state is LineState.QUEUED:
+        awaited = offered.state not in {LineState.DECLARED, LineState.QUEUED}
+        if not awaited or batch.state not in {BatchState.OPEN, BatchState.SEALED}:
+            return None
+    elif batch.state is not BatchState.OPEN:
+        return None
+    again = stored.state is LineState.FAILED
+    taken = replace(offered, number=stored.number, attempts=stored.attempts + again)
+    return None if replace(taken, at=stored.at) == stored else taken
+
+
+def tallied(batch: Batch, changes: Iterable[tuple[Line | None, Line]], now: float) -> Batch:
+    """Return the batch after lines changed: its sums, and whether it is complete."""
+    counts = batch.counts
+    for before, after in changes:
+        counts += after.counts
+        if before is not None:
+            counts -= before.counts
+    return completed(replace(batch, counts=counts, version=batch.version + 1), now)
+
+
+def completed(batch: Batch, now: float) -> Batch:
+    """End a sealed batch all of whose lines are final."""
+    if batch.state is not BatchState.SEALED or batch.counts.open:
+        return batch
+    failed = batch.counts.failed > 0
+    state = BatchState.COMPLETED_WITH_ERRORS if failed else BatchState.COMPLETED
+    return replace(batch, state=state, finished_at=now)
+
+
+def closed(stored: Batch, state: BatchState, now: float) -> Batch:
+    """Let a batch take no more; the same again if that cannot be any more."""
+    if stored.state is not BatchState.OPEN and (
+        stored.state.final or state is not BatchState.CANCELLED
+    ):
+        return stored
+    return replace(
+        stored,
+        state=state,
+        sealed_at=now if state is BatchState.SEALED else stored.sealed_at,
+        finished_at=now if state.final else None,
+        version=stored.version + 1,
+    )
+
+
+def not_received(line: Line, now: float) -> Line:
+    """End a line whose bytes never came before its batch was sealed."""
+    problem = Problem.of(NotReceived("The batch was sealed before the bytes of this item came."))
+    return replace(line, state=LineState.FAILED, problem=problem, at=now)
+
+
+def line_after(stored: Line | None, job: Job) -> Line | None:
+    """Return what the end of its job makes of a line; None: no change."""
+    if stored is None or stored.state.final or not job.state.final:
+        return None
+    ends = {
+        JobState.SUCCEEDED: LineState.SUCCEEDED,
+        JobState.FAILED: LineState.FAILED,
+        JobState.CANCELLED: LineState.CANCELLED,
+    }
+    return replace(stored, state=ends[job.state], problem=job.problem, at=job.finished_at or 0.0)
+
+
+def retried(batch: Batch, stored: Line | None, offered: Line) -> Line | None:
+    """Begin a failed line anew; None: it did not fail, or nothing is begun in its batch."""
+    over = batch.state in {BatchState.CANCELLED, BatchState.EXPIRED}
+    if over or stored is None or stored.state is not LineState.FAILED:
+        return None
+    return replace(offered, number=stored.number, attempts=stored.attempts + 1)
+
+
+def reopened(batch: Batch) -> Batch:
+    """Let a complete batch wait for its lines again."""
+    if not batch.state.final:
+        return batch
+    return replace(batch, state=BatchState.SEALED, finished_at=None)
+
+
+def restarted(image: Image, state: ImageState) -> Image:
+    """Let an image wait anew for variants that could not be made."""
+    return replace(image, state=state, problem=None, version=image.version + 1)
 
 
 def kept_preset(stored: Preset | None, preset: Preset) -> Preset:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from filmroll.catalog.sqlite.batches import Batches
 from filmroll.catalog.sqlite.images import Images
 from filmroll.catalog.sqlite.jobs import Jobs
 from filmroll.catalog.sqlite.keys import Keys
@@ -15,7 +16,7 @@ from filmroll.sqlite import Database
 __all__ = ["SqliteCatalog"]
 
 
-class SqliteCatalog(Images, Jobs, Presets, Keys, Requests):
+class SqliteCatalog(Images, Jobs, Batches, Presets, Keys, Requests):
     """Everything that ``ports.Catalog`` promises, for several processes on one machine."""
 
     def __init__(self, path: Path) -> None:

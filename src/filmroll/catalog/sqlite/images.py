@@ -2,13 +2,14 @@
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
+from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import IMAGES, JOBS, OPEN, VARIANTS, Part
 from filmroll.model import Image, Job, Variant, now
 from filmroll.ports import ImageFilter, ImagePage
@@ -33,6 +34,9 @@ class Images(Part):
         more = len(images) > limit
         following = cursors.after(images[limit - 1], where) if more else None
         return ImagePage(items=tuple(images[:limit]), next_cursor=following)
+
+    async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
+        return self._db.read(_find, sha256s)
 
     async def bury_image(self, image: str, purge_at: float) -> bool:
         return await self._db.write(_bury, image, purge_at)
@@ -62,6 +66,14 @@ class Images(Part):
         return await self._db.write(_put_variants, image, variants)
 
 
+def insert_image(connection: apsw.Connection, image: Image) -> bool:
+    """Write a new image; False, and no change, if its id is taken."""
+    if not IMAGES.add(connection, image):
+        return False
+    _tag(connection, image)
+    return True
+
+
 def replace_image(connection: apsw.Connection, stored: Image, image: Image) -> None:
     """Write an image's next version."""
     IMAGES.put(connection, image)
@@ -71,11 +83,10 @@ def replace_image(connection: apsw.Connection, stored: Image, image: Image) -> N
 
 
 def _add(connection: apsw.Connection, image: Image, job: Job | None) -> Image:
-    if not IMAGES.add(connection, image):
+    if not insert_image(connection, image):
         stored = IMAGES.get(connection, image.id)
         assert stored is not None, "it collided with this very id"
         return stored
-    _tag(connection, image)
     if job is not None:
         JOBS.add(connection, job)
     return image
@@ -90,6 +101,12 @@ def _update(connection: apsw.Connection, image: Image) -> bool:
     return True
 
 
+def _find(connection: apsw.Connection, sha256s: Sequence[str]) -> Mapping[str, Image]:
+    which = "WHERE sha256 = ? AND state <> 'deleted' LIMIT 1"
+    found = (IMAGES.select(connection, which, sha256) for sha256 in sha256s)
+    return {image.sha256: image for images in found for image in images}
+
+
 def _bury(connection: apsw.Connection, image: str, purge_at: float) -> bool:
     stored = IMAGES.get(connection, image)
     tombstone = rules.buried(stored)
@@ -98,7 +115,9 @@ def _bury(connection: apsw.Connection, image: str, purge_at: float) -> bool:
     replace_image(connection, stored, tombstone)
     rows(connection, "UPDATE images SET purge_at = ? WHERE id = ?", purge_at, image)
     for job in JOBS.select(connection, f"WHERE image = ? AND {OPEN}", image):
-        JOBS.put(connection, rules.cancelled(job, now()))
+        cancelled = rules.cancelled(job, now())
+        JOBS.put(connection, cancelled)
+        end_line(connection, cancelled)
     return True
 
 

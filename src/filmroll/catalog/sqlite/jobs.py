@@ -8,6 +8,7 @@ import apsw
 
 from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import replace_image
+from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import AT_ONCE, IMAGES, JOBS, OPEN, VARIANTS, Part
 from filmroll.model import Image, Job, Variant
 from filmroll.sqlite import rows
@@ -71,12 +72,13 @@ def _finish(
     stored = IMAGES.get(connection, job.image)
     if not rules.same_attempt(JOBS.get(connection, job.id), job):
         return False
-    if stored is None or not rules.live(stored):
+    if job.image and not rules.live(stored):
         return False
     JOBS.put(connection, job)
+    end_line(connection, job)
     for variant in variants:
         VARIANTS.put(connection, variant)
-    if image is not None:
+    if image is not None and stored is not None:
         replace_image(connection, stored, rules.advanced(stored, image))
     return True
 
@@ -87,6 +89,7 @@ def _cancel(connection: apsw.Connection, job: str, now: float) -> Job | None:
         return stored
     cancelled = rules.cancelled(stored, now)
     JOBS.put(connection, cancelled)
+    end_line(connection, cancelled)
     variants = VARIANTS.select(connection, "WHERE image = ?", stored.image)
     made = {variant.instructions for variant in variants}
     image = rules.settled(IMAGES.get(connection, stored.image), stored, made)

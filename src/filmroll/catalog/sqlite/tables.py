@@ -6,7 +6,17 @@ from typing import Any, Generic
 import apsw
 
 from filmroll.catalog.records import Record, decode, encode, others
-from filmroll.model import AccessKey, IdempotentRequest, Image, Job, Preset, SigningKey, Variant
+from filmroll.model import (
+    AccessKey,
+    Batch,
+    IdempotentRequest,
+    Image,
+    Job,
+    Line,
+    Preset,
+    SigningKey,
+    Variant,
+)
 from filmroll.sqlite import Database, rows
 
 # Ids are random: each index on them costs a page per write. Hence few indexes, and partial ones.
@@ -60,6 +70,22 @@ MIGRATIONS = (
     ALTER TABLE jobs ADD COLUMN finished_at REAL;
     UPDATE jobs SET finished_at = record ->> '$.finished_at';
     CREATE INDEX jobs_ended ON jobs (finished_at) WHERE finished_at IS NOT NULL;
+    """,
+    """
+    CREATE TABLE batches (
+        id TEXT PRIMARY KEY, name TEXT, state TEXT NOT NULL, created_at REAL NOT NULL,
+        expires_at REAL NOT NULL, record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX batches_newest ON batches (created_at, id);
+    CREATE INDEX batches_name ON batches (name, created_at, id) WHERE name IS NOT NULL;
+    CREATE INDEX batches_open ON batches (expires_at) WHERE state = 'open';
+
+    CREATE TABLE lines (
+        batch TEXT, number INTEGER, ref TEXT NOT NULL, state TEXT NOT NULL, record TEXT NOT NULL,
+        PRIMARY KEY (batch, number), UNIQUE (batch, ref)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX lines_failed ON lines (batch, number) WHERE state = 'failed';
+    CREATE INDEX lines_declared ON lines (batch, number) WHERE state = 'declared';
     """,
 )
 
@@ -117,6 +143,8 @@ class Table(Generic[Record]):
 IMAGES = Table("images", Image, ["id"], ["state", "created_at", "batch", "sha256"])
 VARIANTS = Table("variants", Variant, ["image", "recipe"], ["created_at"])
 JOBS = Table("jobs", Job, ["id"], ["image", "state", "due_at", "finished_at"])
+BATCHES = Table("batches", Batch, ["id"], ["name", "state", "created_at", "expires_at"])
+LINES = Table("lines", Line, ["batch", "ref"], ["number", "state"])
 PRESETS = Table("presets", Preset, ["name"])
 ACCESS_KEYS = Table("access_keys", AccessKey, ["id"], ["hash", "created_at"])
 SIGNING_KEYS = Table("signing_keys", SigningKey, ["id"], ["created_at"])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
+from filmroll.catalog.memory.batches import Batches
 from filmroll.model import (
     AccessKey,
     IdempotentRequest,
@@ -19,15 +20,14 @@ from filmroll.model import (
 from filmroll.ports import ImageFilter, ImagePage
 
 
-class MemoryCatalog:
+class MemoryCatalog(Batches):
     """Dictionaries of records. No method awaits anything, so each is one atomic step."""
 
     def __init__(self) -> None:
-        self._images: dict[str, Image] = {}
+        super().__init__()
         self._purges: dict[str, float] = {}
         self._purged_once: set[str] = set()
         self._variants: dict[tuple[str, str], Variant] = {}
-        self._jobs: dict[str, Job] = {}
         self._presets: dict[str, Preset] = {}
         self._access_keys: dict[str, AccessKey] = {}
         self._signing_keys: dict[str, SigningKey] = {}
@@ -74,6 +74,7 @@ class MemoryCatalog:
         for job in self._jobs.values():
             if job.image == image:
                 self._jobs[job.id] = rules.cancelled(job, now())
+                self._end_line(self._jobs[job.id])
         return True
 
     async def drop_variants(self, image: str) -> Sequence[str]:
@@ -83,6 +84,10 @@ class MemoryCatalog:
         for recipe in recipes:
             del self._variants[image, recipe]
         return recipes
+
+    async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
+        live = {image.sha256: image for image in self._images.values() if rules.live(image)}
+        return {sha256: live[sha256] for sha256 in sha256s if sha256 in live}
 
     async def due_purges(self, before: float, limit: int) -> Sequence[str]:
         due = [image for image, purge_at in self._purges.items() if purge_at <= before]
@@ -128,11 +133,12 @@ class MemoryCatalog:
         stored = self._images.get(job.image)
         if not rules.same_attempt(self._jobs.get(job.id), job):
             return False
-        if stored is None or not rules.live(stored):
+        if job.image and not rules.live(stored):
             return False
         self._jobs[job.id] = job
+        self._end_line(job)
         self._put_variants(variants)
-        if image is not None:
+        if image is not None and stored is not None:
             self._images[stored.id] = rules.advanced(stored, image)
         return True
 
@@ -141,6 +147,7 @@ class MemoryCatalog:
         if stored is None or stored.state.final:
             return stored
         self._jobs[job] = rules.cancelled(stored, now)
+        self._end_line(self._jobs[job])
         made = {variant.instructions for variant in self._variants_of(stored.image)}
         image = rules.settled(self._images.get(stored.image), stored, made)
         if image is not None:

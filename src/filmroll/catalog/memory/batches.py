@@ -1,0 +1,141 @@
+"""Batches and the lines of their ledgers, in memory."""
+
+# ruff: noqa: D102 - ports.Catalog says what each method promises
+
+from collections.abc import Mapping, Sequence
+
+from filmroll.catalog import cursor as cursors
+from filmroll.catalog import rules
+from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
+from filmroll.ports import BatchFilter, BatchPage, Entry
+
+
+class Batches:
+    """The part of the catalog that knows batches."""
+
+    def __init__(self) -> None:
+        self._images: dict[str, Image] = {}
+        self._jobs: dict[str, Job] = {}
+        self._batches: dict[str, Batch] = {}
+        self._lines: dict[tuple[str, str], Line] = {}
+
+    async def add_batch(self, batch: Batch, job: Job | None = None) -> Batch:
+        if batch.id not in self._batches:
+            self._batches[batch.id] = batch
+            if job is not None:
+                self._jobs.setdefault(job.id, job)
+        return self._batches[batch.id]
+
+    async def get_batch(self, batch: str) -> Batch | None:
+        return self._batches.get(batch)
+
+    async def list_batches(self, where: BatchFilter, limit: int, cursor: str | None) -> BatchPage:
+        before = None if cursor is None else cursors.position(cursor, where)
+        found = sorted(
+            (
+                batch
+                for batch in self._batches.values()
+                if where.name in {None, batch.name}
+                and where.state in {None, batch.state}
+                and (before is None or (batch.created_at, batch.id) < before)
+            ),
+            key=lambda batch: (batch.created_at, batch.id),
+            reverse=True,
+        )
+        more = len(found) > limit
+        following = cursors.after(found[limit - 1], where) if more else None
+        return BatchPage(items=tuple(found[:limit]), next_cursor=following)
+
+    async def close_batch(self, batch: str, state: BatchState, now: float) -> Batch | None:
+        stored = self._batches.get(batch)
+        if stored is None:
+            return None
+        closed = rules.closed(stored, state, now)
+        if closed is stored:
+            return stored
+        self._batches[batch] = closed
+        if closed.state is BatchState.SEALED:
+            lines = [line for line in self._of(batch) if line.state is LineState.DECLARED]
+            self._change(batch, [rules.not_received(line, now) for line in lines])
+        return self._batches[batch]
+
+    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line | None]:
+        return [self._put_line(batch, entry) for entry in entries]
+
+    async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
+        return {ref: self._lines[batch, ref] for ref in refs if (batch, ref) in self._lines}
+
+    async def list_lines(
+        self, batch: str, state: LineState | None, after: int, limit: int
+    ) -> Sequence[Line]:
+        found = [
+            line for line in self._of(batch) if line.number > after and state in {None, line.state}
+        ]
+        return sorted(found, key=lambda line: line.number)[:limit]
+
+    async def retry_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line]:
+        begun = [self._retry(batch, entry) for entry in entries]
+        return [line for line in begun if line is not None]
+
+    async def due_batches(self, before: float, limit: int) -> Sequence[Batch]:
+        due = [
+            batch
+            for batch in self._batches.values()
+            if batch.state is BatchState.OPEN and batch.expires_at <= before
+        ]
+        return sorted(due, key=lambda batch: batch.expires_at)[:limit]
+
+    def _end_line(self, job: Job) -> None:
+        """Let the end of a job be the end of its line."""
+        if job.batch is None or job.ref is None:
+            return
+        line = rules.line_after(self._lines.get((job.batch, job.ref)), job)
+        if line is not None:
+            self._change(job.batch, [line])
+
+    def _of(self, batch: str) -> list[Line]:
+        return [line for (owner, _), line in self._lines.items() if owner == batch]
+
+    def _change(self, batch: str, lines: Sequence[Line]) -> None:
+        """Write lines, and what they change of the batch."""
+        changes = [(self._lines.get((batch, line.ref)), line) for line in lines]
+        self._lines |= {(batch, line.ref): line for line in lines}
+        self._batches[batch] = rules.tallied(self._batches[batch], changes, now())
+
+    def _put_line(self, batch: str, entry: Entry) -> Line | None:
+        stored = self._lines.get((batch, entry.line.ref))
+        if batch in self._batches:
+            taken = rules.entered(self._batches[batch], stored, entry.line)
+            if taken is not None and self._keep(entry):
+                self._change(batch, [taken])
+                return taken
+        return stored
+
+    def _keep(self, entry: Entry) -> bool:
+        """Write the image and the job of a line; False if the image it refers to is gone."""
+        line, image = entry.line, entry.image
+        if image is not None:
+            stored = self._images.setdefault(image.id, image)
+            if stored is not image and rules.live(stored):
+                self._images[image.id] = rules.restarted(stored, image.state)
+        elif line.duplicate and line.image and not rules.live(self._images.get(line.image)):
+            return False
+        if entry.job is not None:
+            self._jobs[entry.job.id] = entry.job
+        return True
+
+    def _retry(self, batch: str, entry: Entry) -> Line | None:
+        stored, job = self._lines.get((batch, entry.line.ref)), entry.job
+        assert job is not None, "nothing is begun without a job"
+        if batch not in self._batches:
+            return None
+        line = rules.retried(self._batches[batch], stored, entry.line)
+        image = self._images.get(job.image)
+        if line is None or (job.image and not rules.live(image)):
+            return None
+        if image is not None and job.id == image.id:
+            self._images[image.id] = rules.restarted(image, ImageState.STORED)
+        self._jobs[job.id] = job
+        self._batches[batch] = rules.reopened(self._batches[batch])
+        self._change(batch, [line])
+        return line

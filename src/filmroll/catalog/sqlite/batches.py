@@ -1,0 +1,195 @@
+"""Batches and the lines of their ledgers."""
+
+# ruff: noqa: D102 - ports.Catalog says what each method promises
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import apsw
+
+from filmroll.catalog import cursor as cursors
+from filmroll.catalog import rules
+from filmroll.catalog.sqlite.images import insert_image, replace_image
+from filmroll.catalog.sqlite.tables import AT_ONCE, BATCHES, IMAGES, JOBS, LINES, Part
+from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
+from filmroll.ports import BatchFilter, BatchPage, Entry
+
+
+class Batches(Part):
+    """The part of the catalog that knows batches."""
+
+    async def add_batch(self, batch: Batch, job: Job | None = None) -> Batch:
+        return await self._db.write(_add, batch, job)
+
+    async def get_batch(self, batch: str) -> Batch | None:
+        return self._db.read(BATCHES.get, batch)
+
+    async def list_batches(self, where: BatchFilter, limit: int, cursor: str | None) -> BatchPage:
+        before = None if cursor is None else cursors.position(cursor, where)
+        batches = self._db.read(_select, where, limit + 1, before)
+        more = len(batches) > limit
+        following = cursors.after(batches[limit - 1], where) if more else None
+        return BatchPage(items=tuple(batches[:limit]), next_cursor=following)
+
+    async def close_batch(self, batch: str, state: BatchState, now: float) -> Batch | None:
+        return await self._db.write(_close, batch, state, now)
+
+    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line | None]:
+        return await self._db.write(_put_lines, batch, entries)
+
+    async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
+        return self._db.read(_get_lines, batch, refs)
+
+    async def list_lines(
+        self, batch: str, state: LineState | None, after: int, limit: int
+    ) -> Sequence[Line]:
+        return self._db.read(_list_lines, batch, state, after, limit)
+
+    async def retry_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line]:
+        return await self._db.write(_retry, batch, entries)
+
+    async def due_batches(self, before: float, limit: int) -> Sequence[Batch]:
+        which = "WHERE state = 'open' AND expires_at <= ? ORDER BY expires_at LIMIT ?"
+        return self._db.read(BATCHES.select, which, before, limit)
+
+
+def _add(connection: apsw.Connection, batch: Batch, job: Job | None) -> Batch:
+    if not BATCHES.add(connection, batch):
+        stored = BATCHES.get(connection, batch.id)
+        assert stored is not None, "it collided with this very id"
+        return stored
+    if job is not None:
+        JOBS.add(connection, job)
+    return batch
+
+
+def _close(connection: apsw.Connection, batch: str, state: BatchState, at: float) -> Batch | None:
+    stored = BATCHES.get(connection, batch)
+    if stored is None:
+        return None
+    closed = rules.closed(stored, state, at)
+    if closed is stored:
+        return stored
+    if closed.state is BatchState.SEALED:
+        closed = rules.tallied(closed, _fail_declared(connection, batch, at), at)
+    BATCHES.put(connection, closed)
+    return closed
+
+
+def _fail_declared(
+    connection: apsw.Connection, batch: str, at: float
+) -> Iterable[tuple[Line, Line]]:
+    declared = f"WHERE batch = ? AND state = 'declared' ORDER BY number LIMIT {AT_ONCE}"
+    while lines := LINES.select(connection, declared, batch):
+        for line in lines:
+            failed = rules.not_received(line, at)
+            LINES.put(connection, failed)
+            yield line, failed
+
+
+def _put_lines(
+    connection: apsw.Connection, batch_id: str, entries: Sequence[Entry]
+) -> list[Line | None]:
+    batch = BATCHES.get(connection, batch_id)
+    if batch is None:
+        return [None] * len(entries)
+    before = batch
+    lines = []
+    for entry in entries:
+        stored = LINES.get(connection, batch_id, entry.line.ref)
+        taken = rules.entered(batch, stored, entry.line)
+        if taken is not None and _keep(connection, entry):
+            LINES.put(connection, taken)
+            batch = rules.tallied(batch, [(stored, taken)], now())
+        else:
+            taken = stored
+        lines.append(taken)
+    if batch is not before:
+        BATCHES.put(connection, batch)
+    return lines
+
+
+def _keep(connection: apsw.Connection, entry: Entry) -> bool:
+    """Write the image and the job of a line; False if the image it refers to is gone."""
+    line = entry.line
+    if entry.image is not None:
+        _add_image(connection, entry.image)
+    elif line.duplicate and line.image and not rules.live(IMAGES.get(connection, line.image)):
+        return False
+    if entry.job is not None:
+        JOBS.put(connection, entry.job)
+    return True
+
+
+def _add_image(connection: apsw.Connection, image: Image) -> None:
+    """Add an image, or begin anew the one that an earlier attempt at this line has left."""
+    if insert_image(connection, image):
+        return
+    stored = IMAGES.get(connection, image.id)
+    if stored is not None and rules.live(stored):
+        replace_image(connection, stored, rules.restarted(stored, image.state))
+
+
+def _get_lines(connection: apsw.Connection, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
+    found = (LINES.get(connection, batch, ref) for ref in refs)
+    return {line.ref: line for line in found if line is not None}
+
+
+def _list_lines(
+    connection: apsw.Connection, batch: str, state: LineState | None, after: int, limit: int
+) -> list[Line]:
+    # The state stands in the text, so that the partial indexes serve.
+    chosen = "" if state is None else f"AND state = '{state}' "
+    which = f"WHERE batch = ? AND number > ? {chosen}ORDER BY number LIMIT ?"
+    return LINES.select(connection, which, batch, after, limit)
+
+
+def _retry(connection: apsw.Connection, batch_id: str, entries: Sequence[Entry]) -> list[Line]:
+    batch = BATCHES.get(connection, batch_id)
+    begun: list[Line] = []
+    if batch is None:
+        return begun
+    for entry in entries:
+        stored = LINES.get(connection, batch_id, entry.line.ref)
+        line = rules.retried(batch, stored, entry.line)
+        if line is None or not _restart(connection, entry):
+            continue
+        LINES.put(connection, line)
+        batch = rules.tallied(rules.reopened(batch), [(stored, line)], now())
+        begun.append(line)
+    if begun:
+        BATCHES.put(connection, batch)
+    return begun
+
+
+def _restart(connection: apsw.Connection, entry: Entry) -> bool:
+    """Write the job anew; False if the image is gone that it is for."""
+    job = entry.job
+    assert job is not None, "nothing is begun without a job"
+    if job.image:
+        stored = IMAGES.get(connection, job.image)
+        if stored is None or not rules.live(stored):
+            return False
+        if job.id == job.image:
+            replace_image(connection, stored, rules.restarted(stored, ImageState.STORED))
+    JOBS.put(connection, job)
+    return True
+
+
+def _select(
+    connection: apsw.Connection,
+    where: BatchFilter,
+    limit: int,
+    before: tuple[float, str] | None,
+) -> list[Batch]:
+    conditions: list[tuple[str, Sequence[Any]]] = [("true", ())]
+    if where.name is not None:
+        conditions.append(("name = ?", (where.name,)))
+    if where.state is not None:
+        conditions.append(("state = ?", (where.state,)))
+    if before is not None:
+        conditions.append(("(created_at, id) < (?, ?)", before))
+    texts = " AND ".join(text for text, _ in conditions)
+    which = f"WHERE {texts} ORDER BY created_at DESC, id DESC LIMIT ?"
+    values = [value for _, values in conditions for value in values]
+    return BATCHES.select(connection, which, *values, limit)

@@ -1,0 +1,21 @@
+"""What the end of a job means for the line of a batch that waits for it."""
+
+import apsw
+
+from filmroll.catalog import rules
+from filmroll.catalog.sqlite.tables import BATCHES, LINES
+from filmroll.model import Job, now
+
+
+def end_line(connection: apsw.Connection, job: Job) -> None:
+    """Let the end of a job be the end of its line; called in the step that ends the job."""
+    if job.batch is None or job.ref is None:
+        return
+    stored = LINES.get(connection, job.batch, job.ref)
+    line = rules.line_after(stored, job)
+    if line is None:
+        return
+    LINES.put(connection, line)
+    batch = BATCHES.get(connection, job.batch)
+    if batch is not None:
+        BATCHES.put(connection, rules.tallied(batch, [(stored, line)], now()))
