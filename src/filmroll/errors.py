@@ -14,6 +14,9 @@
     │   ├── CorruptImage        corrupt-image
     │   ├── ProcessingLimit     processing-limit
     │   ├── EngineCrashed       engine-crashed
+    │   ├── BrokenArchive       broken-archive
+    │   ├── CorruptMember       corrupt-member
+    │   ├── RefusedMember       refused-member
     │   ├── ForbiddenAddress    forbidden-address
     │   ├── FetchFailed         fetch-failed
     │   ├── FetchUnavailable    fetch-unavailable
@@ -172,6 +175,24 @@ class FetchUnavailable(InvalidRequest):
     code, title = "fetch-unavailable", "The URL's server is unavailable"
 
 
+class BrokenArchive(InvalidRequest):
+    """The archive is cut short, damaged, or a bomb; ``members`` came before, and those count."""
+
+    code, title = "broken-archive", "The archive is broken"
+
+
+class CorruptMember(InvalidRequest):
+    """One member of the archive is damaged. Those before and after it are not concerned."""
+
+    code, title = "corrupt-member", "A member of the archive is damaged"
+
+
+class RefusedMember(InvalidRequest):
+    """A member has a name that leads elsewhere, or is encrypted or packed in an unknown way."""
+
+    code, title = "refused-member", "A member of the archive is not taken"
+
+
 class IdempotencyKeyReused(InvalidRequest):
     """This Idempotency-Key was used with another payload. Take a new key for a new request."""
 
@@ -179,9 +200,12 @@ class IdempotencyKeyReused(InvalidRequest):
 
 
 class UnsupportedMedia(FilmrollError):
-    """The bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF, whatever their name says."""
+    """The bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF, whatever their name says.
 
-    code, title, kind = "unsupported-media", "Not an image we take", Kind.UNSUPPORTED
+    Where an archive is awaited: they are not tar, tar.gz, tar.zst or zip.
+    """
+
+    code, title, kind = "unsupported-media", "Not a format we take", Kind.UNSUPPORTED
 
 
 class RangeNotSatisfiable(FilmrollError):
