@@ -8,7 +8,7 @@ room; an adapter lets no error of its SDK through. Nothing here blocks the event
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from filmroll.instructions import Instructions
 from filmroll.model import (
@@ -65,7 +65,7 @@ class BlobStore(Protocol):
         """
 
     async def put_all(self, blobs: Sequence[Blob]) -> None:
-        """Store several small objects; return when all are durable, at about the price of one.
+        """Store several small objects; return when all are durable, for little more than one.
 
         If it raises, some of them may be there.
         """
@@ -140,6 +140,13 @@ class Entry:
     line: Line
     image: Image | None = None  # a new one, of this line's own
     job: Job | None = None
+
+
+class Standing(NamedTuple):
+    """The line that stands after one was offered, and whether that is the one offered."""
+
+    line: Line | None
+    taken: bool
 
 
 class Catalog(Protocol):
@@ -264,8 +271,8 @@ class Catalog(Protocol):
         expire; one that is final stays as it is.
         """
 
-    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line | None]:
-        """Offer lines; return for each the line that stands now, None if there is none.
+    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
+        """Offer lines; return for each what stands now.
 
         Each is one atomic step with its image and its job; all are durable on return. What the
         batch does not want any more (it is closed, or the line is further already) changes

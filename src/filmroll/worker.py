@@ -121,6 +121,7 @@ class Worker:
             await asyncio.sleep(SWEEP_SECONDS)
             await _try(duties.resend_overdue)
             await _try(duties.purge_deleted)
+            await _try(duties.expire_batches)
             await _try(duties.forget_answers)
             sweep += 1
             if sweep % SELDOM == 0:

@@ -17,6 +17,7 @@ from filmroll.model import (
     Image,
     ImageState,
     Job,
+    JobKind,
     JobState,
     Line,
     LineState,
@@ -189,8 +190,9 @@ def not_received(line: Line, now: float) -> Line:
 
 
 def line_after(stored: Line | None, job: Job) -> Line | None:
-    """Return what the end of its job makes of a line; None: no change."""
-    if stored is None or stored.state.final or not job.state.final:
+    """Return what the end of the job that a line waits for makes of it; None: no change."""
+    awaited = LineState.QUEUED if job.kind is JobKind.FETCH else LineState.PROCESSING
+    if stored is None or stored.state is not awaited or not job.state.final:
         return None
     ends = {
         JobState.SUCCEEDED: LineState.SUCCEEDED,

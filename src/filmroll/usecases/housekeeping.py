@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from filmroll.model import BLOB_ROOTS, is_id, now, original_key, variant_prefix
+from filmroll.model import BLOB_ROOTS, BatchState, is_id, now, original_key, variant_prefix
 from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
-from filmroll.usecases.jobs import RESEND_SECONDS
+from filmroll.usecases.jobs import send_all
 
 # A variant that was being written while its image was buried may leave its bytes behind for as
 # long as an attempt can take; then a purge looks once more.
@@ -33,10 +33,8 @@ class Housekeeping:
     async def resend_overdue(self) -> int:
         """Send jobs to the queue that nobody has started in time; return how many."""
         jobs = await self._catalog.due_jobs(now(), _BATCH)
-        for lane in {job.lane for job in jobs}:
-            await self._queue.send(lane, [job.id for job in jobs if job.lane is lane])
         if jobs:
-            await self._catalog.postpone_jobs(jobs, now() + RESEND_SECONDS)
+            await send_all(self._queue, self._catalog, jobs)
         return len(jobs)
 
     async def purge_deleted(self) -> int:
@@ -48,6 +46,13 @@ class Housekeeping:
             left = [blob.key async for blob in self._blobs.list(variant_prefix(image))]
             await self._blobs.delete([*left, original_key(image)])
             await self._catalog.purged(image, now() + PURGE_AGAIN_SECONDS)
+        return len(due)
+
+    async def expire_batches(self) -> int:
+        """Close batches that were never sealed in time; return how many."""
+        due = await self._catalog.due_batches(now(), _BATCH)
+        for batch in due:
+            await self._catalog.close_batch(batch.id, BatchState.EXPIRED, now())
         return len(due)
 
     async def forget_answers(self) -> None:

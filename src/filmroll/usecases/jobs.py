@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
 from filmroll.errors import NotFound, Overloaded
@@ -76,6 +76,11 @@ class Jobs:
         """Send a job to the queue behind the answer's back: if it is lost, the sweeper sends it."""
         self._in_background(self._send(job))
 
+    def enqueue_all(self, jobs: Iterable[Job]) -> None:
+        """Send jobs that were just written down to the queue, as ``enqueue`` does."""
+        if new := list(jobs):
+            self._in_background(send_all(self._queue, self._catalog, new))
+
     async def drain(self) -> None:
         """Wait for what was begun behind an answer's back."""
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -105,3 +110,10 @@ class Jobs:
         self._background.discard(task)
         if not task.cancelled() and (fault := task.exception()):
             log.warning("left to the sweeper: %s", fault)
+
+
+async def send_all(queue: JobQueue, catalog: Catalog, jobs: Sequence[Job]) -> None:
+    """Send jobs to the queue, and note that they were sent."""
+    for lane in {job.lane for job in jobs}:
+        await queue.send(lane, [job.id for job in jobs if job.lane is lane])
+    await catalog.postpone_jobs(jobs, now() + RESEND_SECONDS)

@@ -7,12 +7,48 @@ import io
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from filmroll.errors import DigestMismatch, StorageFull, StoreUnavailable, TooLarge
 
 IN_MEMORY_BYTES = 1 << 20  # of one body
 ALL_IN_MEMORY_BYTES = 64 << 20  # of all bodies of a process; what comes beyond goes to files
+
+
+Content = bytes | Path
+
+
+class Body(Protocol):
+    """A whole body, counted and hashed; the blob store takes ``body``."""
+
+    @property
+    def bytes(self) -> int:
+        """How many there are."""
+
+    @property
+    def sha256(self) -> str:
+        """The digest, in hex."""
+
+    @property
+    def body(self) -> Content:
+        """The bytes, or the file that holds them."""
+
+    def file(self) -> BinaryIO:
+        """Return it, readable from its start."""
+
+
+class Held:
+    """A small body that is in memory as a whole already."""
+
+    def __init__(self, body: bytes) -> None:
+        self.body: Content = body
+        self.bytes = len(body)
+        self.sha256 = hashlib.sha256(body).hexdigest()
+
+    def file(self) -> BinaryIO:
+        """Return it, readable from its start."""
+        assert isinstance(self.body, bytes)
+        return io.BytesIO(self.body)
 
 
 class Memory:
@@ -43,7 +79,7 @@ class Spool:
         self._hash = hashlib.sha256()
         self._file: BinaryIO | None = None
         self.bytes = 0
-        self.body: bytes | Path = b""
+        self.body: Content = b""
 
     async def write(self, chunk: bytes) -> None:
         """Take a chunk; raise TooLarge as soon as the limit is passed."""

@@ -12,7 +12,7 @@ from filmroll.ports import BlobStore, Catalog, Probe
 from filmroll.usecases.images import Annotations, Images
 from filmroll.usecases.jobs import OVERDUE_SECONDS, Jobs
 from filmroll.usecases.resolve import Resolver, require_possible
-from filmroll.usecases.spool import Spool
+from filmroll.usecases.spool import Body
 
 # The walk of a larger file may take long enough to be felt by others on the event loop.
 _PROBED_AT_ONCE_BYTES = 256 << 10
@@ -53,30 +53,23 @@ class Uploads:
         )
 
     async def store(
-        self, spool: Spool, declaration: Declaration, image_id: str | None = None
+        self, body: Body, declaration: Declaration, image_id: str | None = None
     ) -> Image:
-        """Keep a sealed body as an image, with the job for its variants; durable on return.
+        """Keep a whole body as an image, with the job for its variants; durable on return.
 
         Under an ``image_id`` that exists already, the same bytes give the image that is there.
         Raises what the probe refuses with, and InvalidInstructions if the variants cannot be made
         of a picture of this size; nothing is kept then.
         """
-        if spool.bytes == 0:
-            raise EmptyBody("The body is empty. Send the bytes of an image.")
-        header = await self._header(spool)
+        header = await read_header(self._probe, body)
         require_possible(declaration.variants, header)
-        image = _image(image_id or new_id(), spool, header, declaration)
+        image = image_of(image_id or new_id(), body, header, declaration)
         if image_id and (kept := await self._catalog.get_image(image_id)):
             if kept.state is not ImageState.DELETED:
                 return _same(kept, image)
             image = replace(image, id=new_id())
-        await self._blobs.put(original_key(image.id), spool.body, image.sha256)
+        await self._blobs.put(original_key(image.id), body.body, image.sha256)
         return _same(await self._catalog.add_image(image, _job(image)), image)
-
-    async def _header(self, spool: Spool) -> Header:
-        if spool.bytes <= _PROBED_AT_ONCE_BYTES:
-            return self._probe(spool.file(), spool.bytes)
-        return await asyncio.to_thread(self._probe, spool.file(), spool.bytes)
 
     async def finish(self, image: Image, wait: float) -> Image | None:
         """Return the image once its variants are made, or None if that takes over ``wait`` seconds.
@@ -100,13 +93,23 @@ class Uploads:
             self._jobs.enqueue(image.id)
 
 
-def _image(image_id: str, spool: Spool, header: Header, declaration: Declaration) -> Image:
+async def read_header(probe: Probe, body: Body) -> Header:
+    """Return what a body says of itself; raise EmptyBody, or what the probe refuses with."""
+    if body.bytes == 0:
+        raise EmptyBody("The body is empty. Send the bytes of an image.")
+    if body.bytes <= _PROBED_AT_ONCE_BYTES:
+        return probe(body.file(), body.bytes)
+    return await asyncio.to_thread(probe, body.file(), body.bytes)
+
+
+def image_of(image_id: str, body: Body, header: Header, declaration: Declaration) -> Image:
+    """Return the record of an image that is about to be kept."""
     said = declaration.annotations
     return Image(
         id=image_id,
         state=ImageState.STORED if declaration.variants else ImageState.READY,
-        sha256=spool.sha256,
-        bytes=spool.bytes,
+        sha256=body.sha256,
+        bytes=body.bytes,
         format=header.format,
         width=header.width,
         height=header.height,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
-from filmroll.ports import BatchFilter, BatchPage, Entry
+from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
 
 
 class Batches:
@@ -59,7 +59,7 @@ class Batches:
             self._change(batch, [rules.not_received(line, now) for line in lines])
         return self._batches[batch]
 
-    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line | None]:
+    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
         return [self._put_line(batch, entry) for entry in entries]
 
     async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
@@ -102,14 +102,14 @@ class Batches:
         self._lines |= {(batch, line.ref): line for line in lines}
         self._batches[batch] = rules.tallied(self._batches[batch], changes, now())
 
-    def _put_line(self, batch: str, entry: Entry) -> Line | None:
+    def _put_line(self, batch: str, entry: Entry) -> Standing:
         stored = self._lines.get((batch, entry.line.ref))
         if batch in self._batches:
             taken = rules.entered(self._batches[batch], stored, entry.line)
             if taken is not None and self._keep(entry):
                 self._change(batch, [taken])
-                return taken
-        return stored
+                return Standing(taken, taken=True)
+        return Standing(stored, taken=False)
 
     def _keep(self, entry: Entry) -> bool:
         """Write the image and the job of a line; False if the image it refers to is gone."""

@@ -12,7 +12,7 @@ from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import insert_image, replace_image
 from filmroll.catalog.sqlite.tables import AT_ONCE, BATCHES, IMAGES, JOBS, LINES, Part
 from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
-from filmroll.ports import BatchFilter, BatchPage, Entry
+from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
 
 
 class Batches(Part):
@@ -34,7 +34,7 @@ class Batches(Part):
     async def close_batch(self, batch: str, state: BatchState, now: float) -> Batch | None:
         return await self._db.write(_close, batch, state, now)
 
-    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line | None]:
+    async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
         return await self._db.write(_put_lines, batch, entries)
 
     async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
@@ -89,24 +89,24 @@ def _fail_declared(
 
 def _put_lines(
     connection: apsw.Connection, batch_id: str, entries: Sequence[Entry]
-) -> list[Line | None]:
+) -> list[Standing]:
     batch = BATCHES.get(connection, batch_id)
     if batch is None:
-        return [None] * len(entries)
+        return [Standing(None, taken=False)] * len(entries)
     before = batch
-    lines = []
+    standing = []
     for entry in entries:
         stored = LINES.get(connection, batch_id, entry.line.ref)
         taken = rules.entered(batch, stored, entry.line)
         if taken is not None and _keep(connection, entry):
             LINES.put(connection, taken)
             batch = rules.tallied(batch, [(stored, taken)], now())
+            standing.append(Standing(taken, taken=True))
         else:
-            taken = stored
-        lines.append(taken)
+            standing.append(Standing(stored, taken=False))
     if batch is not before:
         BATCHES.put(connection, batch)
-    return lines
+    return standing
 
 
 def _keep(connection: apsw.Connection, entry: Entry) -> bool:

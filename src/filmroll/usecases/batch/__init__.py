@@ -1,0 +1,1 @@
+"""Bulk: batches, their ledgers, and all ways in which their items come."""

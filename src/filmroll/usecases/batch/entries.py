@@ -1,0 +1,53 @@
+"""The entries that a ledger is offered; ``on_duplicate`` decides about bytes kept already."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from filmroll.errors import Duplicate, FilmrollError
+from filmroll.model import Batch, Image, Line, LineState, OnDuplicate, Problem
+from filmroll.ports import Catalog, Entry
+from filmroll.usecases.batch.lines import Said, variants_job, wanted
+from filmroll.usecases.jobs import OVERDUE_SECONDS
+
+
+class Twins:
+    """Finds images by their bytes. Two clients that send the same at once may still get two."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def find(self, batch: Batch, sha256s: Iterable[str | None]) -> dict[str, Image]:
+        """Return the images that are kept, by digest; none if the batch does not care."""
+        if not cares(batch):
+            return {}
+        return dict(await self._catalog.find_images([one for one in sha256s if one]))
+
+    async def entry(self, batch: Batch, line: Line, said: Said, twin: Image) -> Entry:
+        """Return the line that refers to an image, or that fails because it is there."""
+        if batch.on_duplicate is OnDuplicate.REJECT:
+            problem = "The same bytes are kept already, as the image named here."
+            return failed(line, Duplicate(problem, image=twin.id))
+        made = {variant.instructions for variant in await self._catalog.list_variants(twin.id)}
+        texts = [one.canonical() for one in wanted(batch, said)]
+        missing = [text for text in texts if text not in made]
+        return stored(replace(line, image=twin.id, bytes=twin.bytes, duplicate=True), None, missing)
+
+
+def cares(batch: Batch) -> bool:
+    """Whether it matters to a batch that the same bytes are kept already."""
+    return batch.on_duplicate is not OnDuplicate.NEW
+
+
+def failed(line: Line, fault: FilmrollError) -> Entry:
+    """Return the line of an item that is refused."""
+    return Entry(line=replace(line, state=LineState.FAILED, problem=Problem.of(fault)))
+
+
+def stored(line: Line, image: Image | None, missing: Sequence[str]) -> Entry:
+    """Return the line of an item that has its image, with the job for variants still to make."""
+    if not missing:
+        return Entry(line=replace(line, state=LineState.SUCCEEDED), image=image)
+    begun = replace(line, state=LineState.PROCESSING)
+    return Entry(
+        line=begun, image=image, job=variants_job(begun, missing, line.at + OVERDUE_SECONDS)
+    )

@@ -1,0 +1,212 @@
+"""Items whose bytes have come: kept in groups, so that one barrier on the disk serves many."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from filmroll.errors import (
+    Deleted,
+    InvalidRequest,
+    TooLarge,
+    UnsupportedMedia,
+)
+from filmroll.model import (
+    Batch,
+    Image,
+    ImageState,
+    Line,
+    LineState,
+    derived_id,
+    new_id,
+    now,
+    original_key,
+)
+from filmroll.ports import Blob, BlobStore, Catalog, Entry, Probe, Standing
+from filmroll.usecases.batch.entries import Twins, cares, failed, stored
+from filmroll.usecases.batch.lines import (
+    Said,
+    Verdict,
+    Word,
+    closed_problem,
+    is_open,
+    other_bytes,
+    settled,
+    wanted,
+)
+from filmroll.usecases.jobs import Jobs
+from filmroll.usecases.resolve import require_possible
+from filmroll.usecases.spool import Body
+from filmroll.usecases.upload import Declaration, image_of, read_header
+
+REFUSALS = (InvalidRequest, UnsupportedMedia, TooLarge)  # that are told of the item itself
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Arrival:
+    """An item whose bytes are all here."""
+
+    ref: str
+    body: Body
+    said: Said
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Draft:
+    """What is to be written of an arrival; ``body`` if the image's bytes are to be kept."""
+
+    entry: Entry
+    body: Body | None = None
+
+
+class Ingest:
+    """Keeps what arrives for a batch: each ref once, the same bytes again without harm."""
+
+    def __init__(self, *, blobs: BlobStore, catalog: Catalog, probe: Probe, jobs: Jobs) -> None:
+        self._blobs = blobs
+        self._catalog = catalog
+        self._probe = probe
+        self._jobs = jobs
+        self._twins = Twins(catalog)
+
+    async def take(self, batch: Batch, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
+        """Keep a group of items; what is answered as stored is durable, ledger and all.
+
+        An item that is refused fails on its own, and its line with it. Raises only what is the
+        store's fault; nothing is acknowledged then.
+        """
+        lines = await self._catalog.get_lines(batch.id, [one.ref for one in arrivals])
+        twins = await self._twins.find(batch, [one.body.sha256 for one in arrivals])
+        drafts: list[Verdict | _Draft] = []
+        for arrival in arrivals:
+            draft = await self._draft(batch, arrival, lines.get(arrival.ref), twins)
+            drafts.append(draft)
+            if isinstance(draft, _Draft) and draft.entry.image and cares(batch):
+                twins[arrival.body.sha256] = draft.entry.image
+        return await self._keep(batch, arrivals, drafts)
+
+    async def _draft(
+        self, batch: Batch, arrival: Arrival, line: Line | None, twins: Mapping[str, Image]
+    ) -> Verdict | _Draft:
+        answer = _answer(batch, arrival, line)
+        if answer is not None:
+            return answer
+        said = arrival.said.completed(line)
+        blank = _blank(batch, arrival, line, said)
+        if twin := twins.get(arrival.body.sha256):
+            return _Draft(entry=await self._twins.entry(batch, blank, said, twin))
+        try:
+            header = await read_header(self._probe, arrival.body)
+            variants = wanted(batch, said)
+            require_possible(variants, header)
+            declaration = Declaration(annotations=said.annotations(arrival.ref), variants=variants)
+        except REFUSALS as fault:
+            return _Draft(entry=failed(blank, fault))
+        image_id = await self._image_id(batch, arrival, line)
+        image = image_of(image_id, arrival.body, header, declaration)
+        image = replace(image, batch=batch.id, ref=arrival.ref)
+        return _Draft(
+            entry=stored(replace(blank, image=image.id), image, image.declared), body=arrival.body
+        )
+
+    async def _image_id(self, batch: Batch, arrival: Arrival, line: Line | None) -> str:
+        """Return the id of an item's image: the same at every attempt to keep these bytes.
+
+        Other bytes under the ref get another id, so that of two racing clients none writes over
+        what the other has stored.
+        """
+        image_id = derived_id("image", batch.id, arrival.ref, arrival.body.sha256)
+        if line is not None:
+            kept = await self._catalog.get_image(image_id)
+            if kept is not None and kept.state is ImageState.DELETED:
+                return new_id()
+        return image_id
+
+    async def _keep(
+        self, batch: Batch, arrivals: Sequence[Arrival], drafts: Sequence[Verdict | _Draft]
+    ) -> Sequence[Verdict]:
+        new = [draft for draft in drafts if isinstance(draft, _Draft)]
+        await self._store(new)
+        standings = await self._catalog.put_lines(batch.id, [draft.entry for draft in new])
+        self._jobs.enqueue_all(
+            draft.entry.job
+            for draft, standing in zip(new, standings, strict=True)
+            if standing.taken and draft.entry.job is not None
+        )
+        await self._discard(new, standings)
+        outcomes = iter(standings)
+        return [
+            draft if isinstance(draft, Verdict) else _verdict(batch, arrival, next(outcomes))
+            for arrival, draft in zip(arrivals, drafts, strict=True)
+        ]
+
+    async def _store(self, drafts: Sequence[_Draft]) -> None:
+        """Make the bytes durable: small ones together, larger ones each on its own."""
+        small = []
+        for draft in drafts:
+            image, body = draft.entry.image, draft.body
+            if image is None or body is None:
+                continue
+            key = original_key(image.id)
+            if isinstance(body.body, Path):
+                await self._blobs.put(key, body.body, image.sha256)
+            else:
+                small.append(Blob(key=key, body=body.body, sha256=image.sha256))
+        await self._blobs.put_all(small)
+
+    async def _discard(self, drafts: Sequence[_Draft], standings: Sequence[Standing]) -> None:
+        """Remove bytes without a record: another client was quicker, or the batch closed."""
+        lost = [
+            draft.entry.image.id
+            for draft, (line, taken) in zip(drafts, standings, strict=True)
+            if draft.entry.image and not taken and (not line or line.image != draft.entry.image.id)
+        ]
+        await self._blobs.delete([original_key(image) for image in lost])
+
+
+def _answer(batch: Batch, arrival: Arrival, line: Line | None) -> Verdict | None:
+    """Return the answer that needs no work; None if there is work to do."""
+    answer = settled(arrival.ref, line, arrival.body.sha256)
+    if answer is not None:
+        return answer
+    awaited = line is not None and line.state is not LineState.FAILED
+    if line is not None and awaited and line.sha256 not in {None, arrival.body.sha256}:
+        return Verdict.rejected(arrival.ref, other_bytes(line))
+    fetched = line is not None and line.state is LineState.QUEUED
+    if not is_open(batch) and not fetched:
+        return Verdict.rejected(arrival.ref, closed_problem(batch))
+    return None
+
+
+def _blank(batch: Batch, arrival: Arrival, line: Line | None, said: Said) -> Line:
+    """Return the part of the line that does not depend on what becomes of the item."""
+    return Line(
+        batch=batch.id,
+        ref=arrival.ref,
+        state=LineState.PROCESSING,
+        at=now(),
+        source=line.source if line else None,
+        sha256=arrival.body.sha256,
+        bytes=arrival.body.bytes,
+        received=True,
+        variants=said.texts(),
+        name=said.name,
+        tags=said.tags or (),
+        metadata=said.metadata or {},
+    )
+
+
+def _verdict(batch: Batch, arrival: Arrival, standing: Standing) -> Verdict:
+    line, taken = standing
+    if taken and line is not None:
+        if line.problem is not None:
+            error = line.problem.error()
+            return Verdict(ref=arrival.ref, word=Word.REJECTED, line=line, problem=error)
+        word = Word.HAVE if line.duplicate else Word.STORED
+        return Verdict(ref=arrival.ref, word=word, line=line)
+    if line is None and is_open(batch):  # the image that it was to refer to has just gone
+        return Verdict.rejected(arrival.ref, Deleted("The image was deleted. Send this again."))
+    if line is None or not line.image:
+        return Verdict.rejected(arrival.ref, closed_problem(batch))
+    if line.sha256 == arrival.body.sha256:
+        return Verdict(ref=arrival.ref, word=Word.HAVE, line=line)
+    return Verdict.rejected(arrival.ref, other_bytes(line))

@@ -1,0 +1,161 @@
+"""What is said of an item, what a ledger answers, and the jobs that lines wait for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from filmroll.errors import Conflict, FilmrollError, InvalidRequest
+from filmroll.instructions import Instructions, parse, writable
+from filmroll.model import Batch, BatchState, Job, JobKind, Lane, Line, LineState, line_job
+from filmroll.usecases.images import MAX_NAME, Annotations
+
+MAX_REF_BYTES = 1024
+IMPORTS = "import/"  # what the keys of objects begin with that a line may name as its source
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Said:
+    """What a client says of an item beside its bytes; None: nothing, so the ledger's word holds."""
+
+    name: str | None = None
+    tags: tuple[str, ...] | None = None
+    metadata: Mapping[str, Any] | None = None
+    variants: tuple[Instructions, ...] | None = None
+
+    def completed(self, line: Line | None) -> "Said":
+        """Add what the ledger says already."""
+        if line is None:
+            return self
+        own = None if line.variants is None else tuple(parse(text) for text in line.variants)
+        return Said(
+            name=line.name if self.name is None else self.name,
+            tags=line.tags if self.tags is None else self.tags,
+            metadata=line.metadata if self.metadata is None else self.metadata,
+            variants=own if self.variants is None else self.variants,
+        )
+
+    def annotations(self, ref: str) -> Annotations:
+        """Return what the image is to carry; raise InvalidRequest. Its default name is its ref's.
+
+        The last part of a path says more about a picture than no name.
+        """
+        name = ref.rpartition("/")[2][:MAX_NAME] if self.name is None else self.name
+        said = Annotations(name=name or None, tags=self.tags, metadata=self.metadata)
+        return said.check()
+
+    def texts(self) -> tuple[str, ...] | None:
+        """Return the item's own variants as the ledger keeps them."""
+        if self.variants is None:
+            return None
+        return tuple(one.canonical() for one in self.variants)
+
+
+class Word(StrEnum):
+    """What a ledger answers to an item."""
+
+    STORED = "stored"  # durable now
+    HAVE = "have"  # was there before
+    NEED = "need"  # its bytes are awaited
+    QUEUED = "queued"  # will be fetched
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Verdict:
+    """The answer to one item; ``problem`` with REJECTED, ``line`` if there is one."""
+
+    ref: str
+    word: Word
+    line: Line | None = None
+    image: str | None = None  # that is there although the ledger has no line for it
+    problem: FilmrollError | None = None
+
+    @classmethod
+    def rejected(cls, ref: str, problem: FilmrollError) -> "Verdict":
+        """Return a refusal."""
+        return cls(ref=ref, word=Word.REJECTED, problem=problem)
+
+
+def require_ref(ref: str) -> str:
+    """Return a ref that may be one; raise InvalidRequest."""
+    size = len(ref.encode(errors="surrogatepass"))
+    if not 0 < size <= MAX_REF_BYTES or not writable(ref):
+        raise InvalidRequest(
+            f"A ref has 1 to {MAX_REF_BYTES} bytes of UTF-8, none of them a control character.",
+            pointer="/ref",
+            limit=MAX_REF_BYTES,
+            actual=size,
+        )
+    return ref
+
+
+def closed_problem(batch: Batch) -> Conflict:
+    """Return what an item is told for which a batch has no place any more."""
+    return Conflict(
+        f"The batch is {batch.state}; it takes no more items. Send this one in a new batch.",
+        state=batch.state,
+    )
+
+
+def other_bytes(line: Line) -> Conflict:
+    """Return what somebody is told who sends other bytes under a ref."""
+    return Conflict(
+        "Other bytes were declared or sent under this ref. Send these under another one.",
+        expected=line.sha256,
+    )
+
+
+def settled(ref: str, line: Line | None, sha256: str | None) -> Verdict | None:
+    """Return the answer that the ledger has already; None if there is something to do."""
+    if line is None or line.state in {LineState.DECLARED, LineState.QUEUED, LineState.FAILED}:
+        return None
+    if line.state is LineState.CANCELLED:
+        gone = Conflict("This item was cancelled, or its image deleted. Send it in a new batch.")
+        return Verdict.rejected(ref, gone)
+    if sha256 is not None and line.sha256 not in {None, sha256}:
+        return Verdict.rejected(ref, other_bytes(line))
+    return Verdict(ref=ref, word=Word.HAVE, line=line)
+
+
+def is_open(batch: Batch) -> bool:
+    """Whether a batch takes new items."""
+    return batch.state is BatchState.OPEN
+
+
+def wanted(batch: Batch, said: Said) -> tuple[Instructions, ...]:
+    """Return the variants to make of an item."""
+    if said.variants is not None:
+        return said.variants
+    return tuple(parse(text) for text in batch.variants)
+
+
+def fetch_job(batch: Batch, line: Line, due_at: float) -> Job:
+    """Return the job that fetches the item of a line."""
+    return Job(
+        id=line_job(line.batch, line.ref),
+        image="",
+        instructions=batch.variants if line.variants is None else line.variants,
+        created_at=line.at,
+        due_at=due_at,
+        kind=JobKind.FETCH,
+        lane=Lane.IO,
+        batch=line.batch,
+        ref=line.ref,
+        source=line.source,
+    )
+
+
+def variants_job(line: Line, instructions: Sequence[str], due_at: float) -> Job:
+    """Return the job that makes the variants of a line's image."""
+    assert line.image is not None, "variants are made of an image"
+    return Job(
+        id=line_job(line.batch, line.ref) if line.duplicate else line.image,
+        image=line.image,
+        instructions=tuple(instructions),
+        created_at=line.at,
+        due_at=due_at,
+        lane=Lane.BULK,
+        batch=line.batch,
+        ref=line.ref,
+    )

@@ -1,0 +1,174 @@
+"""Manifests: what a client is going to send, or wants fetched; the ledger says what is missing."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from filmroll.errors import FilmrollError, InvalidRequest
+from filmroll.instructions import Instructions
+from filmroll.model import Batch, Image, Line, LineState, OnDuplicate, now
+from filmroll.ports import Catalog, Entry, Standing
+from filmroll.usecases.batch.entries import Twins
+from filmroll.usecases.batch.lines import (
+    IMPORTS,
+    Said,
+    Verdict,
+    Word,
+    closed_problem,
+    fetch_job,
+    is_open,
+    require_ref,
+    settled,
+)
+from filmroll.usecases.jobs import OVERDUE_SECONDS, Jobs
+from filmroll.usecases.resolve import Resolver
+from filmroll.usecases.spool import too_large
+
+_REMEMBERED = 1000  # spellings of variants: a manifest repeats a few of them all the time
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Item:
+    """A line of a manifest; ``source`` is a URL or the key of an object, None for an upload."""
+
+    ref: str
+    sha256: str | None = None  # hex
+    bytes: int | None = None
+    source: str | None = None
+    variants: Sequence[Any] | None = None  # in either spelling
+    name: str | None = None
+    tags: Sequence[str] | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+class Manifest:
+    """Declares items, group by group. Sending a manifest again is harmless: it asks anew."""
+
+    def __init__(self, catalog: Catalog, jobs: Jobs, max_bytes: int) -> None:
+        """``max_bytes`` is what one item may have."""
+        self._catalog = catalog
+        self._jobs = jobs
+        self._twins = Twins(catalog)
+        self._resolver = Resolver(catalog)
+        self._max_bytes = max_bytes
+        self._resolved: dict[str, tuple[Instructions, ...]] = {}
+
+    async def declare(self, batch: Batch, items: Sequence[Item]) -> Sequence[Verdict]:
+        """Enter items into the ledger, and say of each what is to be done; in order.
+
+        What is answered as queued is durable, and so is what is needed.
+        """
+        lines = await self._catalog.get_lines(batch.id, [item.ref for item in items])
+        twins = await self._twins.find(batch, [item.sha256 for item in items])
+        drafts = [
+            await self._draft(batch, item, lines.get(item.ref), twins.get(item.sha256 or ""))
+            for item in items
+        ]
+        entries = [draft for draft in drafts if isinstance(draft, Entry)]
+        standings = await self._catalog.put_lines(batch.id, entries) if entries else ()
+        taken = zip(entries, standings, strict=True)
+        self._jobs.enqueue_all(entry.job for entry, it in taken if it.taken and entry.job)
+        outcomes = iter(standings)
+        return [
+            _verdict(batch, draft, next(outcomes)) if isinstance(draft, Entry) else draft
+            for draft in drafts
+        ]
+
+    async def variants_of(self, raws: Sequence[Any] | None) -> tuple[Instructions, ...] | None:
+        """Read the variants that an item names for itself; raise what stands against them."""
+        if raws is None:
+            return None
+        spelling = json.dumps(raws, sort_keys=True)
+        if spelling not in self._resolved:
+            if len(self._resolved) >= _REMEMBERED:
+                self._resolved.clear()
+            self._resolved[spelling] = await self._resolver.resolve_all(raws)
+        return self._resolved[spelling]
+
+    async def _draft(
+        self, batch: Batch, item: Item, line: Line | None, twin: Image | None
+    ) -> Verdict | Entry:
+        try:
+            answer = settled(item.ref, line, item.sha256) or _closed(batch, item, line, twin)
+            if answer is not None:
+                return answer
+            said = await self._checked(item)
+        except FilmrollError as fault:
+            return Verdict.rejected(item.ref, fault)
+        blank = _line(batch, item, said)
+        if twin is not None:
+            return await self._twins.entry(batch, blank, said, twin)
+        job = fetch_job(batch, blank, blank.at + OVERDUE_SECONDS) if item.source else None
+        return Entry(line=blank, job=job)
+
+    async def _checked(self, item: Item) -> Said:
+        """Return what is said of an item; raise whatever is wrong with it."""
+        require_ref(item.ref)
+        if item.source is not None:
+            require_source(item.source)
+        if item.bytes is not None and item.bytes > self._max_bytes:
+            raise too_large(self._max_bytes, item.bytes)
+        tags = None if item.tags is None else tuple(dict.fromkeys(item.tags))
+        said = Said(
+            name=item.name,
+            tags=tags,
+            metadata=item.metadata,
+            variants=await self.variants_of(item.variants),
+        )
+        said.annotations(item.ref)
+        return said
+
+
+def require_source(source: str) -> None:
+    """Raise InvalidRequest unless a source is a URL, or the key of an object to import."""
+    if source.startswith(IMPORTS) and ".." not in source.split("/"):
+        return
+    try:
+        parts = urlsplit(source)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidRequest(
+            f"A source is a URL of http or https, or an object whose key begins with {IMPORTS}.",
+            pointer="/source",
+        )
+
+
+def _closed(batch: Batch, item: Item, line: Line | None, twin: Image | None) -> Verdict | None:
+    """Return the answer of a batch that takes nothing any more: it still tells what is there."""
+    if line is not None and line.state is LineState.QUEUED:
+        return Verdict(ref=item.ref, word=Word.QUEUED, line=line)
+    if is_open(batch):
+        return None
+    if twin is not None and batch.on_duplicate is OnDuplicate.REUSE:
+        return Verdict(ref=item.ref, word=Word.HAVE, image=twin.id)
+    return Verdict.rejected(item.ref, closed_problem(batch))
+
+
+def _line(batch: Batch, item: Item, said: Said) -> Line:
+    return Line(
+        batch=batch.id,
+        ref=item.ref,
+        state=LineState.QUEUED if item.source else LineState.DECLARED,
+        at=now(),
+        source=item.source,
+        sha256=item.sha256,
+        bytes=item.bytes,
+        variants=said.texts(),
+        name=said.name,
+        tags=said.tags or (),
+        metadata=said.metadata or {},
+    )
+
+
+def _verdict(batch: Batch, entry: Entry, standing: Standing) -> Verdict:
+    ref, line = entry.line.ref, standing.line
+    if line is None:
+        return Verdict.rejected(ref, closed_problem(batch))
+    words = {LineState.DECLARED: Word.NEED, LineState.QUEUED: Word.QUEUED}
+    if line.state is LineState.FAILED and line.problem is not None:
+        return Verdict(ref=ref, word=Word.REJECTED, line=line, problem=line.problem.error())
+    return Verdict(ref=ref, word=words.get(line.state, Word.HAVE), line=line)
