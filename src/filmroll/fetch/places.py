@@ -1,0 +1,21 @@
+"""How many requests go to one host at a time."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from weakref import WeakValueDictionary
+
+
+class Places:
+    """So many places per host; a host whom nobody asks or waits for is forgotten."""
+
+    def __init__(self, per_host: int) -> None:
+        self._per_host = per_host
+        self._hosts: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    @asynccontextmanager
+    async def at(self, host: str) -> AsyncIterator[None]:
+        """Wait for a place and hold it."""
+        places = self._hosts.setdefault(host, asyncio.Semaphore(self._per_host))
+        async with places:
+            yield
