@@ -61,9 +61,9 @@ def derived_id(*parts: str) -> str:
     return _base32(int.from_bytes(hashlib.sha256(text).digest()[:16]))
 
 
-def line_job(batch: str, ref: str) -> str:
+def line_job(kind: "JobKind", batch: str, ref: str) -> str:
     """Return the id of the job that a line waits for, unless it is that of its own image."""
-    return derived_id("line", batch, ref)
+    return derived_id(kind, batch, ref)
 
 
 def is_id(text: str) -> bool:

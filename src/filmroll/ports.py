@@ -184,7 +184,8 @@ class Catalog(Protocol):
         """Turn an image into a tombstone; from now on nothing can be added to it.
 
         Its jobs that are not final become ``cancelled``, and so do the lines that wait for them.
-        ``purge_at`` is when the housekeeper ends what its deletion may have left undone. False if it is unknown or buried already.
+        ``purge_at`` is when the housekeeper ends what its deletion may have left undone. False if
+        it is unknown or buried already.
         """
 
     async def drop_variants(self, image: str) -> Sequence[str]:

@@ -126,6 +126,11 @@ class Settings(BaseSettings):
     unsigned_presets: bool = Field(
         default=False, description="Whether preset URLs need no signature when access is keys"
     )
+    fetch_allow: str = Field(
+        "",
+        description="Private hosts that images may be fetched from and webhooks sent to, separated "
+        "by commas; host, host:port or network; default: public ones only",
+    )
     log: LogFormat = Field(
         default_factory=_default_log_format,
         description="text or json; default: text on a terminal, else json",

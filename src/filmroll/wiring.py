@@ -2,11 +2,12 @@
 
 import os
 import secrets
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from filmroll.archives import ArchiveLimits
 from filmroll.blobs.disk import DiskBlobs
 from filmroll.catalog.sqlite import SqliteCatalog
 from filmroll.catalog.tombstones import Tombstones
@@ -14,12 +15,21 @@ from filmroll.durable import make_folders
 from filmroll.engine.pool import EnginePool
 from filmroll.engine.process import Bounds
 from filmroll.errors import StorageFull, StoreUnavailable
+from filmroll.fetch import GuardedClient
+from filmroll.model import JobKind
 from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue, Processor
 from filmroll.probe import HeaderProbe
 from filmroll.queues.sqlite import SqliteQueue
 from filmroll.settings import CannotStart, Role, Settings
 from filmroll.telemetry import Metrics
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.batch.acting import Acting
+from filmroll.usecases.batch.archive import Archives
+from filmroll.usecases.batch.batches import Batches
+from filmroll.usecases.batch.fetching import Fetching
+from filmroll.usecases.batch.ingest import Ingest
+from filmroll.usecases.batch.manifest import Manifest
+from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
 from filmroll.usecases.housekeeping import Housekeeping
 from filmroll.usecases.idempotency import Idempotency
@@ -27,8 +37,10 @@ from filmroll.usecases.images import Images
 from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.liveness import Liveness
+from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.presets import Presets
-from filmroll.usecases.process import Processing
+from filmroll.usecases.process import Errand, Processing
+from filmroll.usecases.spool import Spools
 from filmroll.usecases.upload import Uploads
 from filmroll.web.app import PROCESSING
 from filmroll.web.remote import RemoteProcessor
@@ -69,16 +81,19 @@ async def open_services(settings: Settings, role: Role) -> AsyncIterator[Service
         stores = await stack.enter_async_context(open_stores(settings))
         with _opening(settings.data):
             token = settings.internal_token or _shared_token(settings.data)
+        base = _base(settings, stores)
         if role in PROCESSING:
-            processing = await stack.enter_async_context(_processing(settings, stores))
+            processing = await stack.enter_async_context(_processing(settings, stores, base))
             processor: Processor = processing.processor
         else:
             processing = None
             remote = RemoteProcessor(settings.worker_url, token)
             stack.push_async_callback(remote.close)
             processor = remote
-        services = _services(settings, stores, processor, processing, token)
-        stack.push_async_callback(services.jobs.drain)
+        services = _services(
+            settings, stores, base, processor=processor, processing=processing, token=token
+        )
+        stack.push_async_callback(base.outbox.drain)
         yield services
 
 
@@ -107,8 +122,54 @@ class _Processing:
     processor: Processing
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Base:
+    """The use cases that need no processing role; those of the processing role build on them."""
+
+    spools: Spools
+    images: Images
+    outbox: Outbox
+    uploads: Uploads
+    ingest: Ingest
+
+
+def _base(settings: Settings, stores: Stores) -> _Base:
+    blobs, catalog = stores.blobs, stores.catalog
+    probe = HeaderProbe(settings.limits)
+    outbox = Outbox(catalog, stores.queue)
+    return _Base(
+        spools=Spools(settings.data / "spool", settings.max_upload_bytes),
+        images=Images(blobs, catalog, stores.epochs),
+        outbox=outbox,
+        uploads=Uploads(blobs=blobs, catalog=catalog, probe=probe),
+        ingest=Ingest(blobs=blobs, catalog=catalog, probe=probe, outbox=outbox),
+    )
+
+
+def _errands(settings: Settings, stores: Stores, base: _Base) -> Mapping[JobKind, Errand]:
+    allowed = [host.strip() for host in settings.fetch_allow.split(",") if host.strip()]
+    try:
+        fetcher = GuardedClient(allow=allowed)
+    except ValueError as fault:
+        raise CannotStart(f"FILMROLL_FETCH_ALLOW: {fault}") from fault
+    fetching = Fetching(
+        fetcher=fetcher,
+        blobs=stores.blobs,
+        catalog=stores.catalog,
+        ingest=base.ingest,
+        uploads=base.uploads,
+        outbox=base.outbox,
+        spool=base.spools.new,
+        max_bytes=settings.max_upload_bytes,
+    )
+    acting = Acting(stores.catalog, base.images, base.outbox)
+    return {JobKind.FETCH: fetching.run, JobKind.BATCH: acting.run}
+
+
 @asynccontextmanager
-async def _processing(settings: Settings, stores: Stores) -> AsyncIterator[_Processing]:
+async def _processing(
+    settings: Settings, stores: Stores, base: _Base
+) -> AsyncIterator[_Processing]:
     size = settings.engines + 1  # bulk never takes the last one
     bounds = Bounds(
         memory=settings.engine_memory_bytes,
@@ -130,6 +191,7 @@ async def _processing(settings: Settings, stores: Stores) -> AsyncIterator[_Proc
                 engine=engine,
                 admission=admission,
                 liveness=liveness,
+                errands=_errands(settings, stores, base),
             ),
         )
     finally:
@@ -139,32 +201,45 @@ async def _processing(settings: Settings, stores: Stores) -> AsyncIterator[_Proc
 def _services(
     settings: Settings,
     stores: Stores,
+    base: _Base,
+    *,
     processor: Processor,
     processing: _Processing | None,
     token: str,
 ) -> Services:
-    images = Images(stores.blobs, stores.catalog, stores.epochs)
-    jobs = Jobs(stores.catalog, stores.queue, processor)
-    probe = HeaderProbe(settings.limits)
+    catalog, outbox = stores.catalog, base.outbox
+    jobs = Jobs(catalog, outbox, processor)
+    manifest = Manifest(catalog, outbox, settings.max_upload_bytes)
     return Services(
         settings=settings,
         metrics=Metrics(),
         blobs=stores.blobs,
-        catalog=stores.catalog,
+        catalog=catalog,
         queue=stores.queue,
         epochs=stores.epochs,
         processor=processor,
-        uploads=Uploads(
-            blobs=stores.blobs, catalog=stores.catalog, probe=probe, images=images, jobs=jobs
+        spools=base.spools,
+        outbox=outbox,
+        uploads=base.uploads,
+        completion=Completion(base.images, jobs, outbox),
+        batches=Batches(catalog, outbox),
+        manifest=manifest,
+        ingest=base.ingest,
+        archives=Archives(
+            catalog=catalog,
+            ingest=base.ingest,
+            manifest=manifest,
+            spool=base.spools.new,
+            limits=ArchiveLimits(member_bytes=settings.max_upload_bytes),
         ),
-        images=images,
+        images=base.images,
         jobs=jobs,
         downloads=Downloads(
-            blobs=stores.blobs, catalog=stores.catalog, processor=processor, images=images
+            blobs=stores.blobs, catalog=catalog, processor=processor, images=base.images
         ),
-        presets=Presets(stores.catalog),
-        keys=Keys(stores.catalog),
-        idempotency=Idempotency(stores.catalog),
+        presets=Presets(catalog),
+        keys=Keys(catalog),
+        idempotency=Idempotency(catalog),
         engine=processing.engine if processing else None,
         admission=processing.admission if processing else None,
         liveness=processing.liveness if processing else None,

@@ -16,6 +16,7 @@ from filmroll.usecases.housekeeping import Housekeeping
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
 SELDOM = 720  # sweeps: about once an hour
+_IO_HANDS = 32  # they wait most of the time; one host gets less
 _WAIT_SECONDS = 5.0
 _RELEASE_SECONDS = 2.0
 
@@ -34,12 +35,13 @@ class Worker:
         metrics: Metrics,
         hands: int,
     ) -> None:
-        """``hands`` is how many jobs of a lane are in work at once."""
+        """``hands`` is how many jobs of a lane that needs engines are in work at once."""
         self._queue = queue
         self._processor = processor
         self._housekeeping = housekeeping
         self._metrics = metrics
-        self._hands = {lane: asyncio.Semaphore(hands) for lane in Lane}
+        many = dict.fromkeys(Lane, hands) | {Lane.IO: _IO_HANDS}
+        self._hands = {lane: asyncio.Semaphore(many[lane]) for lane in Lane}
         self._loops: list[asyncio.Task[None]] = []
         self._jobs: set[asyncio.Task[None]] = set()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from filmroll.model import BLOB_ROOTS, BatchState, is_id, now, original_key, variant_prefix
 from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
-from filmroll.usecases.jobs import send_all
+from filmroll.usecases.outbox import send_all
 
 # A variant that was being written while its image was buried may leave its bytes behind for as
 # long as an attempt can take; then a purge looks once more.

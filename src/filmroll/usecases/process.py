@@ -1,21 +1,25 @@
-"""Making variants: for a job from the queue, or for someone who waits."""
+"""Doing the work: for a job from the queue, or for someone who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from filmroll.errors import (
+    Conflict,
     Deleted,
     EngineCrashed,
+    FetchUnavailable,
     InternalError,
     NotFound,
 )
 from filmroll.instructions import Instructions, parse
 from filmroll.model import (
+    BatchState,
     Image,
     ImageState,
     Job,
+    JobKind,
     JobState,
     Lane,
     Problem,
@@ -32,6 +36,10 @@ LEASE_SECONDS = 60.0
 MAX_CRASHES = 3  # attempts after which an image that is too much for the engine is given up
 MAX_ATTEMPTS = 20  # attempts after which a job is given up whatever the reason
 LONGEST_DELAY_SECONDS = 300.0
+MAX_FETCHES = 6  # attempts after which another server is given up
+
+# What a job does that makes no variants; returns the job, perhaps with the image it came to.
+Errand = Callable[[Job], Awaitable[Job]]
 
 
 class Processing:
@@ -45,8 +53,10 @@ class Processing:
         engine: Engine,
         admission: Admission,
         liveness: Liveness,
+        errands: Mapping[JobKind, Errand],
     ) -> None:
         self._catalog = catalog
+        self._errands = errands
         self._admission = admission
         self._renderer = Renderer(
             blobs=blobs, catalog=catalog, engine=engine, admission=admission, liveness=liveness
@@ -57,7 +67,10 @@ class Processing:
         known = await self._catalog.get_job(job)
         if known is None or known.state.final:
             return known
-        self._admission.refuse_if_full(known.lane)  # before the attempt is counted
+        if await self._called_off(known):
+            return await self._catalog.cancel_job(job, now())
+        if known.kind is JobKind.VARIANTS:
+            self._admission.refuse_if_full(known.lane)  # before the attempt is counted
         while claimed := await self._catalog.claim_job(job, now(), LEASE_SECONDS):
             if claimed.attempts > MAX_ATTEMPTS:  # nobody lived to tell why the others failed
                 fault = EngineCrashed(f"Work on this ended without a word {MAX_ATTEMPTS} times.")
@@ -92,13 +105,20 @@ class Processing:
     async def _attempt(self, job: Job) -> bool:
         """Make one attempt at a claimed job, write down how it ended; True: try again at once."""
         async with self._kept_alive(job):
+            made: Made = {}
             try:
-                image = await living(self._catalog, job.image)
-                wanted = [parse(text) for text in job.instructions]
-                made = await self._renderer.make(image, wanted, job.lane, record=False)
+                if job.kind is JobKind.VARIANTS:
+                    made = await self._variants(job)
+                else:
+                    job = await self._errands[job.kind](job)
                 problem = _worst(made)
-            except (*REFUSALS, NotFound, Deleted) as fault:
-                made, problem = {}, Problem.of(fault)
+            except FetchUnavailable as fault:
+                if job.attempts < MAX_FETCHES:
+                    await self._give_back(job, _pause(job, fault))
+                    return False
+                problem = Problem.of(fault)
+            except (*REFUSALS, NotFound, Deleted, Conflict) as fault:
+                problem = Problem.of(fault)
             except Exception:
                 await self._after_trouble(job)
                 raise
@@ -106,6 +126,16 @@ class Processing:
                 return await self._give_back(job, delay=0.0)
             await self._end(job, problem, tuple(made.values()))
         return False
+
+    async def _variants(self, job: Job) -> Made:
+        image = await living(self._catalog, job.image)
+        wanted = [parse(text) for text in job.instructions]
+        return await self._renderer.make(image, wanted, job.lane, record=False)
+
+    async def _called_off(self, job: Job) -> bool:
+        """Whether the batch that a job belongs to was cancelled."""
+        batch = await self._catalog.get_batch(job.batch) if job.batch else None
+        return batch is not None and batch.state is BatchState.CANCELLED
 
     async def _give_back(self, job: Job, delay: float) -> bool:
         rested = now() + delay
@@ -125,9 +155,7 @@ class Processing:
         self, job: Job, problem: Problem | None, variants: Sequence[Variant] = ()
     ) -> None:
         state = JobState.FAILED if problem else JobState.SUCCEEDED
-        image = await self._catalog.get_image(job.image)
-        if image is not None:
-            image = _after_job(image, job, problem)
+        image = _after_job(await self._catalog.get_image(job.image), job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
         if not await self._catalog.finish_job(ended, image, variants):
             await self._renderer.discard_if_deleted(job.image, variants)
@@ -157,13 +185,19 @@ def _worst(made: Made) -> Problem | None:
     return max(problems, key=passing, default=None)
 
 
-def _after_job(image: Image, job: Job, problem: Problem | None) -> Image:
-    """Return what a job's end makes of its image.
+def _pause(job: Job, fault: FetchUnavailable) -> float:
+    """Return how long to leave another server alone, in seconds."""
+    asked = float(fault.figures.get("retry_after") or 0)
+    return min(max(2.0**job.attempts, asked), LONGEST_DELAY_SECONDS)
+
+
+def _after_job(image: Image | None, job: Job, problem: Problem | None) -> Image | None:
+    """Return what a job's end makes of its image; None: nothing.
 
     Only the job of the upload itself decides whether the image is ready: later variants that
     fail say so themselves.
     """
-    if job.id != image.id:
-        return image
+    if image is None or job.id != image.id:
+        return None
     state = ImageState.FAILED if problem else ImageState.READY
     return replace(image, state=state, problem=problem, version=image.version + 1)

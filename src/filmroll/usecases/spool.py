@@ -150,6 +150,20 @@ class Spool:
         return open(descriptor, "w+b")  # noqa: PTH123 -- a descriptor; lives with the spool
 
 
+class Spools:
+    """Makes the spools of one process."""
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """``folder`` is where large bodies lie; one has at most ``limit`` bytes."""
+        self.folder = folder
+        self._limit = limit
+        self._memory = Memory()
+
+    def new(self) -> Spool:
+        """Return an empty spool."""
+        return Spool(self.folder, self._limit, self._memory)
+
+
 def require_digests(actual: bytes, announced: Sequence[bytes]) -> None:
     """Raise DigestMismatch unless a body has each digest that was announced for it."""
     for digest in announced:

@@ -1,4 +1,4 @@
-"""Taking an image in: refuse early, keep durably, then make what was asked for with it."""
+"""Taking an image in: refuse early, keep durably."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,10 +7,10 @@ from typing import Any
 
 from filmroll.errors import Conflict, EmptyBody
 from filmroll.instructions import Instructions
-from filmroll.model import Header, Image, ImageState, Job, JobState, new_id, now, original_key
+from filmroll.model import Header, Image, ImageState, Job, new_id, now, original_key
 from filmroll.ports import BlobStore, Catalog, Probe
-from filmroll.usecases.images import Annotations, Images
-from filmroll.usecases.jobs import OVERDUE_SECONDS, Jobs
+from filmroll.usecases.images import Annotations
+from filmroll.usecases.outbox import OVERDUE_SECONDS
 from filmroll.usecases.resolve import Resolver, require_possible
 from filmroll.usecases.spool import Body
 
@@ -27,22 +27,12 @@ class Declaration:
 
 
 class Uploads:
-    """Stores uploads and sees to their variants."""
+    """Checks and keeps uploads."""
 
-    def __init__(
-        self,
-        *,
-        blobs: BlobStore,
-        catalog: Catalog,
-        probe: Probe,
-        images: Images,
-        jobs: Jobs,
-    ) -> None:
+    def __init__(self, *, blobs: BlobStore, catalog: Catalog, probe: Probe) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._probe = probe
-        self._images = images
-        self._jobs = jobs
         self._resolver = Resolver(catalog)
 
     async def declare(self, annotations: Annotations, variants: Sequence[Any]) -> Declaration:
@@ -70,27 +60,6 @@ class Uploads:
             image = replace(image, id=new_id())
         await self._blobs.put(original_key(image.id), body.body, image.sha256)
         return _same(await self._catalog.add_image(image, _job(image)), image)
-
-    async def finish(self, image: Image, wait: float) -> Image | None:
-        """Return the image once its variants are made, or None if that takes over ``wait`` seconds.
-
-        If they cannot be made at all, the image is deleted again and the reason raised: a
-        synchronous upload succeeds as a whole or leaves nothing.
-        """
-        if image.state is not ImageState.STORED:
-            return image
-        job = await self._jobs.run(image.id, wait)
-        if job is None:
-            return None
-        if job.state is JobState.FAILED and job.problem is not None:
-            await self._images.delete(image.id)
-            raise job.problem.error()
-        return await self._images.get(image.id)
-
-    def finish_later(self, image: Image) -> None:
-        """Leave the variants of a stored image to the queue."""
-        if image.state is ImageState.STORED:
-            self._jobs.enqueue(image.id)
 
 
 async def read_header(probe: Probe, body: Body) -> Header:

@@ -32,10 +32,12 @@ from filmroll.errors import (
 from filmroll.model import new_id
 from filmroll.settings import Role
 from filmroll.web.access import Gate
+from filmroll.web.batches import batches
 from filmroll.web.delivery import DeliveryRoute
 from filmroll.web.hosts import allowed_hosts, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
 from filmroll.web.internal import internal, require_role
+from filmroll.web.items import ItemsRoute
 from filmroll.web.management import management
 from filmroll.web.openapi import document
 from filmroll.web.operations import operations
@@ -70,6 +72,7 @@ class App:
         self._metrics = services.metrics
         self._api = _api(services, gate, role)
         self._upload = UploadRoute(services, gate) if role in UPLOADING else None
+        self._items = ItemsRoute(services, gate) if role in UPLOADING else None
         self._delivery = DeliveryRoute(services, gate) if role in DELIVERING else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -102,6 +105,9 @@ class App:
             exchange.route = path
             response = await self._upload(Request(scope, incoming))
             await response(scope, incoming, exchange.send)
+        elif self._items is not None and self._items.serves(scope):
+            exchange.route = self._items.route(scope)
+            await self._items(Request(scope, incoming), incoming, exchange.send)
         else:
             incoming.limit = LARGEST_JSON_BYTES
             await self._require_caller(Request(scope, incoming))
@@ -152,7 +158,8 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             added = [(b"x-request-id", self.request_id.encode())]
-            if self._incoming.pending:  # no other request can follow what is left of the body
+            # No other request can follow what is left of a body that nobody reads.
+            if self._incoming.pending and not self._incoming.answered_early:
                 added.append((b"connection", b"close"))
             message["headers"] = [*message["headers"], *added]
         await self._send(message)
@@ -200,6 +207,7 @@ def _api(services: Services, gate: Gate, role: Role) -> FastAPI:
     app.include_router(operations(services))
     if role in UPLOADING:
         app.include_router(management(services, gate))
+        app.include_router(batches(services, gate))
     if role is Role.WORKER:
         app.include_router(internal(services))
     app.add_route("/", _home)

@@ -29,6 +29,7 @@ class Incoming:
         self._waited = 0.0  # seconds
         self._stalled = False
         self.limit: int | None = None
+        self.answered_early = False  # the answer begins while the body is read on to its end
         self.pending = (
             b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
         )

@@ -150,7 +150,7 @@ def _add_variants(router: APIRouter, services: Services, gate: Gate) -> None:
             job = await services.jobs.add(found, wanted, ids(0) if ids else None)
             done = await services.jobs.run(job.id, wish.wait) if wish.wait > 0 else None
             if done is None and wish.wait == 0:
-                services.jobs.enqueue(job.id)
+                services.outbox.enqueue(job.id)
             await services.images.get(found.id)  # or it was deleted meanwhile
             made = await services.images.variants(found.id)
             if done is not None and done.problem and not _ready(made, wanted):

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -127,14 +127,20 @@ def announced_bytes(request: Request, limit: int) -> None:
         raise too_large(limit, length)
 
 
-async def spool_body(request: Request, spool: Spool) -> None:
-    """Read the whole body into a spool and seal it."""
+async def body_of(request: Request) -> AsyncIterator[bytes]:
+    """Yield the chunks of a body; raise IncompleteBody if the connection ends before it does."""
     try:
         async for chunk in request.stream():
             if chunk:
-                await spool.write(chunk)
+                yield chunk
     except ClientDisconnect:
         raise IncompleteBody("The connection ended before the body did.") from None
+
+
+async def spool_body(request: Request, spool: Spool) -> None:
+    """Read the whole body into a spool and seal it."""
+    async for chunk in body_of(request):
+        await spool.write(chunk)
     await spool.seal()
 
 
@@ -144,3 +150,18 @@ def from_json(text: str, pointer: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         raise InvalidRequest("This is no JSON.", pointer=pointer) from None
+
+
+def metadata_field(text: str | None) -> Mapping[str, Any] | None:
+    """Read the field ``metadata``; raise InvalidRequest unless it is a JSON object."""
+    if text is None:
+        return None
+    value = from_json(text, "/metadata")
+    if not isinstance(value, dict):
+        raise InvalidRequest("metadata is a JSON object.", pointer="/metadata")
+    return value
+
+
+def spelling(text: str) -> Any:
+    """Return the JSON spelling as a list, the path spelling as it is."""
+    return from_json(text, "/variants") if text.lstrip().startswith("[") else text

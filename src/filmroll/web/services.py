@@ -1,20 +1,26 @@
 """Everything the routes need, put together by ``wiring``."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from filmroll.ports import BlobStore, Catalog, Engine, Epochs, JobQueue, Processor
 from filmroll.settings import Settings
 from filmroll.telemetry import Metrics
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.batch.archive import Archives
+from filmroll.usecases.batch.batches import Batches
+from filmroll.usecases.batch.ingest import Ingest
+from filmroll.usecases.batch.manifest import Manifest
+from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
 from filmroll.usecases.idempotency import Idempotency
 from filmroll.usecases.images import Images
 from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.liveness import Liveness
+from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.presets import Presets
-from filmroll.usecases.spool import Memory, Spool
+from filmroll.usecases.spool import Spool, Spools
 from filmroll.usecases.upload import Uploads
 
 
@@ -29,7 +35,13 @@ class Services:
     queue: JobQueue
     epochs: Epochs
     processor: Processor
+    outbox: Outbox
     uploads: Uploads
+    completion: Completion
+    batches: Batches
+    manifest: Manifest
+    ingest: Ingest
+    archives: Archives
     images: Images
     jobs: Jobs
     downloads: Downloads
@@ -40,13 +52,13 @@ class Services:
     admission: Admission | None = None
     liveness: Liveness | None = None
     internal_token: str
-    memory: Memory = field(default_factory=Memory)
+    spools: Spools
 
     @property
     def spool_folder(self) -> Path:
         """Where large bodies lie while they stream in."""
-        return self.settings.data / "spool"
+        return self.spools.folder
 
     def spool(self) -> Spool:
         """Return an empty spool for one upload."""
-        return Spool(self.spool_folder, self.settings.max_upload_bytes, self.memory)
+        return self.spools.new()

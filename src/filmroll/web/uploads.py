@@ -8,7 +8,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from filmroll.errors import CorruptImage, EmptyBody, FilmrollError, InvalidRequest, UnsupportedMedia
+from filmroll.errors import CorruptImage, EmptyBody, FilmrollError, UnsupportedMedia
 from filmroll.model import Image, Scope
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.spool import Spool
@@ -21,11 +21,12 @@ from filmroll.web.requests import (
     Preference,
     announced_bytes,
     expected_digests,
-    from_json,
+    metadata_field,
     one,
     preference,
     query,
     require_known,
+    spelling,
     spool_body,
 )
 from filmroll.web.services import Services
@@ -102,9 +103,9 @@ class UploadRoute:
         annotations = Annotations(
             name=name,
             tags=tuple(dict.fromkeys(fields.get("tag", ()))),
-            metadata=_metadata(one(fields, "metadata")),
+            metadata=metadata_field(one(fields, "metadata")),
         )
-        variants = [_instructions(text) for text in fields.get("variant", ())]
+        variants = [spelling(text) for text in fields.get("variant", ())]
         return await self._uploads.declare(annotations, variants)
 
     async def _single(
@@ -152,11 +153,11 @@ class UploadRoute:
         image = await self._uploads.store(spool, declaration, image_id)
         self._services.metrics.uploaded_bytes.inc(image.bytes)
         if wish.wait > 0:
-            finished = await self._uploads.finish(image, wish.wait)
+            finished = await self._services.completion.wait(image, wish.wait)
             if finished is not None:
                 return finished, False
         else:
-            self._uploads.finish_later(image)
+            self._services.completion.later(image)
         return image, bool(image.declared)
 
     async def _view(self, request: Request, image: Image) -> dict[str, Any]:
@@ -170,20 +171,6 @@ def _merge(fields: dict[str, list[str]], form: Form) -> None:
         fields.setdefault(name, []).extend(values)
     if not form.files:
         raise EmptyBody("The form holds no file. Send each image under the name `file`.")
-
-
-def _metadata(text: str | None) -> Mapping[str, Any] | None:
-    if text is None:
-        return None
-    value = from_json(text, "/metadata")
-    if not isinstance(value, dict):
-        raise InvalidRequest("metadata is a JSON object.", pointer="/metadata")
-    return value
-
-
-def _instructions(text: str) -> Any:
-    """Return the JSON spelling as a list, the path spelling as it is."""
-    return from_json(text, "/variants") if text.lstrip().startswith("[") else text
 
 
 def _applied(wish: Preference) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Records as JSON, in the words of the contract."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,8 +10,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from filmroll.instructions import recipe_of
-from filmroll.model import Image, Job, Preset, SigningKey, Variant, VariantState, now
+from filmroll.model import Batch, Image, Job, Line, Preset, SigningKey, Variant, VariantState, now
 from filmroll.signing import signed
+from filmroll.usecases.batch.lines import IMPORTS
 from filmroll.web.problems import kept_problem
 
 CONTENT_TYPES: Mapping[str, str] = {
@@ -30,7 +32,7 @@ class Links:
 
     def __init__(self, base: str, key: SigningKey | None, seconds: int) -> None:
         """``base`` is scheme and host; URLs are good for ``seconds`` if there is a ``key``."""
-        self._base = base
+        self.base = base
         self._key = key
         self._seconds = seconds
 
@@ -40,7 +42,7 @@ class Links:
         if self._key is not None:
             exp = (int(now()) + self._seconds + _HOUR - 1) // _HOUR * _HOUR
             path = signed(path, exp, self._key)
-        return self._base + path
+        return self.base + path
 
 
 def base_url(request: Request, public_url: str | None) -> str:
@@ -125,6 +127,64 @@ def job_view(job: Job) -> dict[str, Any]:
         "started_at": timestamp(job.started_at),
         "finished_at": timestamp(job.finished_at),
     }
+
+
+def batch_view(batch: Batch, links: Links) -> dict[str, Any]:
+    """Return a batch."""
+    sums = asdict(batch.counts)
+    del sums["open"]
+    here = f"/v1/batches/{batch.id}"
+    feeds = ("items", "archive", "seal", "events", "results", "retry")
+    return {
+        "id": batch.id,
+        "name": batch.name,
+        "action": batch.action,
+        "state": batch.state,
+        "on_duplicate": batch.on_duplicate,
+        "variants": list(batch.variants),
+        "where": dict(batch.where) or None,
+        "expected_count": batch.expected_count,
+        "webhook": batch.webhook,
+        "created_at": timestamp(batch.created_at),
+        "expires_at": timestamp(batch.expires_at),
+        "sealed_at": timestamp(batch.sealed_at),
+        "finished_at": timestamp(batch.finished_at),
+        "counts": sums,
+        "links": {
+            "self": here,
+            **{feed: f"{here}/{feed}" for feed in feeds},
+            "zip": links.to(f"batches/{batch.id}.zip"),
+            "tar": links.to(f"batches/{batch.id}.tar"),
+        },
+    }
+
+
+def line_view(line: Line, links: Links) -> dict[str, Any]:
+    """Return a line of a ledger: a valid line of a manifest, without what there is not."""
+    view = {
+        "ref": line.ref,
+        "state": line.state,
+        "source": _source_view(line),
+        "sha256": line.sha256,
+        "bytes": line.bytes,
+        "image": line.image,
+        "url": links.to(line.image) if line.image else None,
+        "duplicate": line.duplicate or None,
+        "variants": None if line.variants is None else list(line.variants),
+        "name": line.name,
+        "tags": list(line.tags) or None,
+        "metadata": dict(line.metadata) or None,
+        "attempts": line.attempts or None,
+        "problem": kept_problem(line.problem),
+        "at": timestamp(line.at),
+    }
+    return {key: value for key, value in view.items() if value is not None}
+
+
+def _source_view(line: Line) -> str | dict[str, str]:
+    if line.source is None:
+        return "upload"
+    return {"blob" if line.source.startswith(IMPORTS) else "url": line.source}
 
 
 def preset_view(preset: Preset) -> dict[str, Any]:

@@ -73,6 +73,7 @@ class House:
             engine=self.engine,
             admission=Admission(2, 4),
             liveness=self.liveness,
+            errands={},
         )
 
     async def upload(self) -> tuple[Image, Job]:

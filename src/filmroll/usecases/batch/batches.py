@@ -22,7 +22,7 @@ from filmroll.model import (
 from filmroll.ports import BatchFilter, BatchPage, Catalog, Entry
 from filmroll.usecases.batch.lines import fetch_job, variants_job
 from filmroll.usecases.images import MAX_PAGE, Annotations
-from filmroll.usecases.jobs import OVERDUE_SECONDS, Jobs
+from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 from filmroll.usecases.resolve import Resolver
 
 DAY = 86_400
@@ -35,9 +35,9 @@ _LOOK_SECONDS = 0.25  # between two looks at a batch that somebody waits for
 class Batches:
     """The batches."""
 
-    def __init__(self, catalog: Catalog, jobs: Jobs) -> None:
+    def __init__(self, catalog: Catalog, outbox: Outbox) -> None:
         self._catalog = catalog
-        self._jobs = jobs
+        self._outbox = outbox
         self._resolver = Resolver(catalog)
 
     async def create(
@@ -104,7 +104,7 @@ class Batches:
             batch=batch.id,
         )
         kept = await self._catalog.add_batch(batch, job)
-        self._jobs.enqueue(job.id)
+        self._outbox.enqueue(job.id)
         return kept
 
     async def get(self, batch: str) -> Batch:
@@ -169,7 +169,7 @@ class Batches:
             begun = await self._catalog.retry_lines(batch, entries)
             refs = {line.ref for line in begun}
             jobs = [entry.job for entry in entries if entry.line.ref in refs and entry.job]
-            self._jobs.enqueue_all(jobs)
+            self._outbox.enqueue_all(jobs)
         return await self.get(batch)
 
     async def _texts(self, variants: Sequence[Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from filmroll.errors import Duplicate, FilmrollError
 from filmroll.model import Batch, Image, Line, LineState, OnDuplicate, Problem
 from filmroll.ports import Catalog, Entry
 from filmroll.usecases.batch.lines import Said, variants_job, wanted
-from filmroll.usecases.jobs import OVERDUE_SECONDS
+from filmroll.usecases.outbox import OVERDUE_SECONDS
 
 
 class Twins:
@@ -23,10 +23,14 @@ class Twins:
         return dict(await self._catalog.find_images([one for one in sha256s if one]))
 
     async def entry(self, batch: Batch, line: Line, said: Said, twin: Image) -> Entry:
-        """Return the line that refers to an image, or that fails because it is there."""
+        """Return the line of bytes that are there: it refers to their image, or it fails."""
         if batch.on_duplicate is OnDuplicate.REJECT:
             problem = "The same bytes are kept already, as the image named here."
             return failed(line, Duplicate(problem, image=twin.id))
+        return await self.reference(batch, line, said, twin)
+
+    async def reference(self, batch: Batch, line: Line, said: Said, twin: Image) -> Entry:
+        """Return the line that refers to an image, with the job for variants it has not."""
         made = {variant.instructions for variant in await self._catalog.list_variants(twin.id)}
         texts = [one.canonical() for one in wanted(batch, said)]
         missing = [text for text in texts if text not in made]

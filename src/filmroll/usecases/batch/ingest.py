@@ -33,7 +33,7 @@ from filmroll.usecases.batch.lines import (
     settled,
     wanted,
 )
-from filmroll.usecases.jobs import Jobs
+from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.resolve import require_possible
 from filmroll.usecases.spool import Body
 from filmroll.usecases.upload import Declaration, image_of, read_header
@@ -61,11 +61,11 @@ class _Draft:
 class Ingest:
     """Keeps what arrives for a batch: each ref once, the same bytes again without harm."""
 
-    def __init__(self, *, blobs: BlobStore, catalog: Catalog, probe: Probe, jobs: Jobs) -> None:
+    def __init__(self, *, blobs: BlobStore, catalog: Catalog, probe: Probe, outbox: Outbox) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._probe = probe
-        self._jobs = jobs
+        self._outbox = outbox
         self._twins = Twins(catalog)
 
     async def take(self, batch: Batch, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
@@ -127,7 +127,7 @@ class Ingest:
         new = [draft for draft in drafts if isinstance(draft, _Draft)]
         await self._store(new)
         standings = await self._catalog.put_lines(batch.id, [draft.entry for draft in new])
-        self._jobs.enqueue_all(
+        self._outbox.enqueue_all(
             draft.entry.job
             for draft, standing in zip(new, standings, strict=True)
             if standing.taken and draft.entry.job is not None

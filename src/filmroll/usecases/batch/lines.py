@@ -59,6 +59,7 @@ class Word(StrEnum):
     NEED = "need"  # its bytes are awaited
     QUEUED = "queued"  # will be fetched
     REJECTED = "rejected"
+    SKIPPED = "skipped"  # left out of an archive; ``reason`` says why
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +71,7 @@ class Verdict:
     line: Line | None = None
     image: str | None = None  # that is there although the ledger has no line for it
     problem: FilmrollError | None = None
+    reason: str | None = None
 
     @classmethod
     def rejected(cls, ref: str, problem: FilmrollError) -> "Verdict":
@@ -133,7 +135,7 @@ def wanted(batch: Batch, said: Said) -> tuple[Instructions, ...]:
 def fetch_job(batch: Batch, line: Line, due_at: float) -> Job:
     """Return the job that fetches the item of a line."""
     return Job(
-        id=line_job(line.batch, line.ref),
+        id=line_job(JobKind.FETCH, line.batch, line.ref),
         image="",
         instructions=batch.variants if line.variants is None else line.variants,
         created_at=line.at,
@@ -149,8 +151,9 @@ def fetch_job(batch: Batch, line: Line, due_at: float) -> Job:
 def variants_job(line: Line, instructions: Sequence[str], due_at: float) -> Job:
     """Return the job that makes the variants of a line's image."""
     assert line.image is not None, "variants are made of an image"
+    shared = line_job(JobKind.VARIANTS, line.batch, line.ref)
     return Job(
-        id=line_job(line.batch, line.ref) if line.duplicate else line.image,
+        id=shared if line.duplicate else line.image,
         image=line.image,
         instructions=tuple(instructions),
         created_at=line.at,

@@ -22,7 +22,7 @@ from filmroll.usecases.batch.lines import (
     require_ref,
     settled,
 )
-from filmroll.usecases.jobs import OVERDUE_SECONDS, Jobs
+from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 from filmroll.usecases.resolve import Resolver
 from filmroll.usecases.spool import too_large
 
@@ -46,10 +46,10 @@ class Item:
 class Manifest:
     """Declares items, group by group. Sending a manifest again is harmless: it asks anew."""
 
-    def __init__(self, catalog: Catalog, jobs: Jobs, max_bytes: int) -> None:
+    def __init__(self, catalog: Catalog, outbox: Outbox, max_bytes: int) -> None:
         """``max_bytes`` is what one item may have."""
         self._catalog = catalog
-        self._jobs = jobs
+        self._outbox = outbox
         self._twins = Twins(catalog)
         self._resolver = Resolver(catalog)
         self._max_bytes = max_bytes
@@ -69,7 +69,7 @@ class Manifest:
         entries = [draft for draft in drafts if isinstance(draft, Entry)]
         standings = await self._catalog.put_lines(batch.id, entries) if entries else ()
         taken = zip(entries, standings, strict=True)
-        self._jobs.enqueue_all(entry.job for entry, it in taken if it.taken and entry.job)
+        self._outbox.enqueue_all(entry.job for entry, it in taken if it.taken and entry.job)
         outcomes = iter(standings)
         return [
             _verdict(batch, draft, next(outcomes)) if isinstance(draft, Entry) else draft

@@ -1,0 +1,100 @@
+"""Fetching what a client did not send itself: from a URL, or from among the objects to import."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+from filmroll.errors import FetchFailed
+from filmroll.model import ImageState, Job, LineState, derived_id
+from filmroll.ports import BlobStore, Catalog, Fetcher
+from filmroll.usecases.batch.ingest import Arrival, Ingest
+from filmroll.usecases.batch.lines import IMPORTS, Said
+from filmroll.usecases.images import Annotations
+from filmroll.usecases.outbox import Outbox
+from filmroll.usecases.spool import Spool
+from filmroll.usecases.upload import Uploads
+
+_CHUNK = 256 << 10
+
+
+class Fetching:
+    """The work of jobs that fetch: one attempt each, harmless when it is repeated."""
+
+    def __init__(
+        self,
+        *,
+        fetcher: Fetcher,
+        blobs: BlobStore,
+        catalog: Catalog,
+        ingest: Ingest,
+        uploads: Uploads,
+        outbox: Outbox,
+        spool: Callable[[], Spool],
+        max_bytes: int,
+    ) -> None:
+        self._fetcher = fetcher
+        self._blobs = blobs
+        self._catalog = catalog
+        self._ingest = ingest
+        self._uploads = uploads
+        self._outbox = outbox
+        self._spool = spool
+        self._max_bytes = max_bytes
+
+    async def run(self, job: Job) -> Job:
+        """Fetch and keep the image; return the job, with the image it came to.
+
+        Raises what the fetcher raises, and what stands against the image.
+        """
+        if job.batch is not None and not await self._awaited(job):
+            return job  # an earlier attempt has kept it and could not say so
+        spool = self._spool()
+        try:
+            await self._read(job, spool)
+            await spool.seal()
+            image = await (self._keep_line(job, spool) if job.batch else self._keep(job, spool))
+        finally:
+            spool.close()
+        return replace(job, image=image)
+
+    async def _awaited(self, job: Job) -> bool:
+        assert job.batch, "only lines are awaited"
+        assert job.ref, "a batch knows its items by ref"
+        line = (await self._catalog.get_lines(job.batch, [job.ref])).get(job.ref)
+        return line is not None and line.state is LineState.QUEUED
+
+    async def _read(self, job: Job, spool: Spool) -> None:
+        assert job.source is not None, "a fetch has a source"
+        if not job.source.startswith(IMPORTS):
+            await self._fetcher.fetch(job.source, spool, self._max_bytes)
+            return
+        file = await self._blobs.open(job.source)
+        if file is None:
+            raise FetchFailed(f"There is no object {job.source} to import.")
+        with file:
+            while chunk := await asyncio.to_thread(file.read, _CHUNK):
+                await spool.write(chunk)
+
+    async def _keep_line(self, job: Job, spool: Spool) -> str:
+        assert job.batch, "see _awaited"
+        assert job.ref, "see _awaited"
+        batch = await self._catalog.get_batch(job.batch)
+        assert batch is not None, "batches are never forgotten"
+        arrival = Arrival(ref=job.ref, body=spool, said=Said())
+        verdict, *_ = await self._ingest.take(batch, [arrival])
+        if verdict.problem is not None:
+            raise verdict.problem
+        return (verdict.line.image if verdict.line else None) or ""
+
+    async def _keep(self, job: Job, spool: Spool) -> str:
+        said = Annotations(
+            name=job.said.get("name"),
+            tags=tuple(job.said.get("tags") or ()),
+            metadata=job.said.get("metadata"),
+        )
+        declaration = await self._uploads.declare(said, job.instructions)
+        image_id = derived_id("fetch", job.id, spool.sha256)
+        image = await self._uploads.store(spool, declaration, image_id)
+        if image.state is ImageState.STORED:
+            self._outbox.enqueue(image.id)
+        return image.id

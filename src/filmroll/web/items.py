@@ -1,0 +1,228 @@
+"""The items of a batch: their manifest, one by one, and whole archives of them."""
+
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import quote, unquote
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Scope as AsgiScope
+from starlette.types import Send
+
+from filmroll.errors import (
+    FilmrollError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    UnsupportedMedia,
+)
+from filmroll.model import Batch, Scope, is_id
+from filmroll.usecases.batch.ingest import Arrival
+from filmroll.usecases.batch.lines import Said, Verdict, Word, require_ref
+from filmroll.usecases.batch.manifest import Item
+from filmroll.usecases.batch.texts import read_item
+from filmroll.web.access import Gate
+from filmroll.web.incoming import Incoming
+from filmroll.web.problems import problem_body
+from filmroll.web.requests import (
+    announced_bytes,
+    body_of,
+    expected_digests,
+    metadata_field,
+    one,
+    query,
+    spelling,
+    spool_body,
+)
+from filmroll.web.services import Services
+from filmroll.web.streams import NDJSON, Answers, decoded, lines_of
+from filmroll.web.views import json_response, line_view, timestamp
+
+LONGEST_LINE_BYTES = 64 << 10
+_MANIFEST_GROUP = 500
+_PATH = re.compile(r"/v1/batches/([^/]*)/(items|archive)(?:/([^/]*))?")
+_FIELDS = ("name", "tag", "variant", "metadata")
+
+
+class ItemsRoute:
+    """Takes items in; their bodies and answers stream."""
+
+    def __init__(self, services: Services, gate: Gate) -> None:
+        self._services = services
+        self._batches = services.batches
+        self._gate = gate
+
+    def serves(self, scope: AsgiScope) -> bool:
+        """Whether a request is for this route."""
+        return scope["method"] in {"POST", "PUT"} and _match(scope) is not None
+
+    def route(self, scope: AsgiScope) -> str:
+        """Return the name under which a request is counted."""
+        match = _match(scope)
+        assert match is not None, "only what it serves comes here"
+        return f"/v1/batches/{{batch}}/{match[2]}{'/{ref}' if match[3] else ''}"
+
+    async def __call__(self, request: Request, incoming: Incoming, send: Send) -> None:
+        """Answer the request."""
+        await self._gate.require(request, Scope.UPLOAD)
+        match = _match(request.scope)
+        assert match is not None, "only what it serves comes here"
+        batch_id, feed, ref = match.groups()
+        if not is_id(batch_id):
+            raise NotFound("There is no batch with this id.")
+        if request.method != ("POST" if ref is None else "PUT") or (ref and feed != "items"):
+            allowed = "POST" if ref is None else "GET, PUT"
+            raise MethodNotAllowed(f"Use one of {allowed}.", allow=allowed)
+        batch = await self._batches.get(batch_id)
+        if ref is not None:
+            response = await self._put(request, batch, _decoded(ref))
+            await response(request.scope, incoming, send)
+            return
+        query(request, ())
+        answers = Answers(send, self._services.spool_folder)
+        incoming.answered_early = True
+        try:
+            take = self._manifest if feed == "items" else self._archive
+            await take(request, batch, answers)
+        except FilmrollError:
+            if not answers.begun:
+                incoming.answered_early = False
+                answers.discard()
+            raise
+        await answers.finish()
+
+    async def _put(self, request: Request, batch: Batch, ref: str) -> Response:
+        require_ref(ref)
+        announced_bytes(request, self._services.settings.max_upload_bytes)
+        said = await self._said(request)
+        digests = expected_digests(request.headers)
+        spool = self._services.spool()
+        try:
+            await spool_body(request, spool)
+            spool.expect(digests)
+            arrival = Arrival(ref=ref, body=spool, said=said)
+            verdict, *_ = await self._services.ingest.take(batch, [arrival])
+        finally:
+            spool.close()
+        if verdict.problem is not None:
+            raise verdict.problem
+        self._count([verdict])
+        assert verdict.line is not None, "what is kept has a line"
+        view = line_view(verdict.line, await self._gate.links(request))
+        return json_response(view, 201 if verdict.word is Word.STORED else 200)
+
+    async def _said(self, request: Request) -> Said:
+        """Read what the query says of the item; raise whatever is wrong with it."""
+        fields = query(request, _FIELDS)
+        variants = [spelling(text) for text in fields.get("variant", ())]
+        said = Said(
+            name=one(fields, "name"),
+            tags=tuple(dict.fromkeys(fields["tag"])) if "tag" in fields else None,
+            metadata=metadata_field(one(fields, "metadata")),
+            variants=await self._services.manifest.variants_of(variants) if variants else None,
+        )
+        said.annotations("item")
+        return said
+
+    async def _manifest(self, request: Request, batch: Batch, answers: Answers) -> None:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind not in {NDJSON, "application/jsonl", "application/json-lines"}:
+            raise UnsupportedMedia(f"Send lines of JSON, with Content-Type: {NDJSON}.")
+        plain = decoded(body_of(request), request.headers.get("content-encoding"))
+        number = 0
+        async for lines in lines_of(plain, LONGEST_LINE_BYTES):
+            for start in range(0, len(lines), _MANIFEST_GROUP):
+                group = lines[start : start + _MANIFEST_GROUP]
+                batch = await self._batches.get(batch.id)  # or it is closed meanwhile
+                answers.add(await self._verdicts(request, batch, group, number))
+                number += len(group)
+
+    async def _verdicts(
+        self, request: Request, batch: Batch, lines: list[bytes], number: int
+    ) -> Iterable[dict[str, Any]]:
+        """Declare a group of lines; return what is answered to each, in order."""
+        read = [_read(line, at) for at, line in enumerate(lines, number + 1)]
+        items = [item for item in read if isinstance(item, Item)]
+        verdicts = iter(await self._services.manifest.declare(batch, items))
+        base = (await self._gate.links(request)).base
+        return [
+            _answer(next(verdicts), batch, base) if isinstance(item, Item) else item
+            for item in read
+        ]
+
+    async def _archive(self, request: Request, batch: Batch, answers: Answers) -> None:
+        words = (Word.STORED, Word.HAVE, Word.REJECTED, Word.SKIPPED)
+        totals: dict[str, int] = dict.fromkeys(words, 0)
+        end: dict[str, Any] = {"ref": None, "state": "end"}
+        groups = self._services.archives.take(batch.id, body_of(request))
+        try:
+            async for verdicts in groups:
+                self._count(verdicts)
+                for verdict in verdicts:
+                    totals[verdict.word] += 1
+                answers.add(_member(verdict) for verdict in verdicts)
+        except FilmrollError as fault:
+            if not answers.begun:
+                raise
+            end |= {"state": "broken", "problem": problem_body(fault)}
+        finally:
+            with suppress(RuntimeError):
+                await groups.aclose()
+        answers.add([{**end, "members": sum(totals.values()), **totals}])
+
+    def _count(self, verdicts: Iterable[Verdict]) -> None:
+        stored = (one.line for one in verdicts if one.word is Word.STORED)
+        self._services.metrics.uploaded_bytes.inc(sum(line.bytes or 0 for line in stored if line))
+
+
+def _match(scope: AsgiScope) -> re.Match[str] | None:
+    return _PATH.fullmatch(scope["raw_path"].decode("ascii", "replace"))
+
+
+def _decoded(ref: str) -> str:
+    try:
+        return unquote(ref, errors="strict")
+    except UnicodeDecodeError:
+        raise InvalidRequest("A ref is percent-encoded UTF-8.", pointer="/ref") from None
+
+
+def _read(line: bytes, number: int) -> Item | dict[str, Any]:
+    """Return the item of a line, or what is answered to a line that is none."""
+    try:
+        return read_item(line)
+    except FilmrollError as fault:
+        problem = problem_body(fault)
+        return {"ref": None, "line": number, "state": Word.REJECTED, "problem": problem}
+
+
+def _answer(verdict: Verdict, batch: Batch, base: str) -> dict[str, Any]:
+    """Return a verdict on a line of a manifest."""
+    answer: dict[str, Any] = {"ref": verdict.ref, "state": verdict.word}
+    image = verdict.image or (verdict.line.image if verdict.line else None)
+    if image is not None:
+        answer["image"] = image
+    if verdict.problem is not None:
+        answer["problem"] = problem_body(verdict.problem)
+    if verdict.word is Word.NEED:
+        answer["upload"] = {
+            "method": "PUT",
+            "url": f"{base}/v1/batches/{batch.id}/items/{quote(verdict.ref, safe='')}",
+            "headers": {},
+            "expires_at": timestamp(batch.expires_at),
+        }
+    return answer
+
+
+def _member(verdict: Verdict) -> dict[str, Any]:
+    """Return the answer to a member of an archive."""
+    answer: dict[str, Any] = {"ref": verdict.ref, "state": verdict.word}
+    line = verdict.line
+    if line is not None:
+        answer |= {"image": line.image, "sha256": line.sha256, "bytes": line.bytes}
+    if verdict.problem is not None:
+        answer["problem"] = problem_body(verdict.problem)
+    if verdict.reason is not None:
+        answer["reason"] = verdict.reason
+    return answer

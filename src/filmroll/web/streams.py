@@ -1,0 +1,153 @@
+"""Answers that are written while they are made, and bodies that are read line by line."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from pydantic_core import to_json
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from filmroll.archives import ArchiveLimits
+from filmroll.archives.feed import Feed
+from filmroll.archives.trail import Trail
+from filmroll.archives.unpack import GZIP, ZSTD, Frames
+from filmroll.errors import TooLarge, UnsupportedMedia
+
+NDJSON = "application/x-ndjson"
+_IN_MEMORY_BYTES = 1 << 20
+_ENCODINGS = {"gzip": GZIP, "x-gzip": GZIP, "zstd": ZSTD}
+_CHUNK_BYTES = 64 << 10
+_PATIENCE_SECONDS = 60.0  # with a client that does not read its answer
+
+
+class Streamed(Response):
+    """An answer whose chunks are made as they are sent."""
+
+    def __init__(
+        self,
+        chunks: AsyncIterator[bytes],
+        media_type: str,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(None, 200, {"Cache-Control": "no-store", **(headers or {})}, media_type)
+        del self.headers["content-length"]
+        self._chunks = chunks
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI's form
+        """Send it."""
+        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+        await send(start)
+        async for chunk in self._chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def ndjson(records: Iterable[Mapping[str, Any]]) -> bytes:
+    """Return one JSON object a line."""
+    return b"".join(to_json(record) + b"\n" for record in records)
+
+
+def decoded(chunks: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator[bytes]:
+    """Undo a body's Content-Encoding, gzip or zstd; raise UnsupportedMedia for another.
+
+    What is damaged, or unpacks to far more than it should, raises BrokenArchive on the way.
+    """
+    if encoding is None or encoding.strip().lower() == "identity":
+        return chunks
+    compression = _ENCODINGS.get(encoding.strip().lower())
+    if compression is None:
+        raise UnsupportedMedia("A Content-Encoding is gzip or zstd here.")
+    trail = Trail(ArchiveLimits())
+    return Frames(Feed(chunks, trail), compression, trail)
+
+
+async def lines_of(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[list[bytes]]:
+    """Yield the lines that each chunk completes, without empty ones; raise TooLarge for a long one.
+
+    The last line needs no line end.
+    """
+    rest = b""
+    async for chunk in chunks:
+        *lines, rest = (rest + chunk).split(b"\n")
+        if len(rest) > longest or any(len(line) > longest for line in lines):
+            raise TooLarge(f"A line may have at most {longest} bytes.", limit=longest)
+        yield [line for line in lines if line.strip()]
+    if rest.strip():
+        yield [rest]
+
+
+class Answers:
+    """An answer that is sent while the request is still being read.
+
+    Many clients write their whole body before they read a byte. So what they do not read yet is
+    put by, in memory and then in a file, and never keeps the body from being read on.
+    """
+
+    def __init__(self, send: Send, folder: Path) -> None:
+        """``folder`` is where the file lies."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self._send = send
+        self._store = tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(folder))  # noqa: SIM115 -- closed by ``finish``
+        self._written = 0
+        self._sent = 0
+        self._more = asyncio.Event()
+        self._ended = False
+        self._sender: asyncio.Task[None] | None = None
+
+    @property
+    def begun(self) -> bool:
+        """Whether the answer is on its way: an error can no more take its place."""
+        return self._sender is not None
+
+    def add(self, records: Iterable[Mapping[str, Any]]) -> None:
+        """Put lines into the answer; never waits."""
+        self._store.seek(self._written)
+        self._written += self._store.write(ndjson(records))
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._run())
+        self._more.set()
+
+    async def finish(self) -> None:
+        """Send the rest; give up on a client that does not read on."""
+        self._ended = True
+        self._more.set()
+        if self._sender is None:
+            self._sender = asyncio.create_task(self._run())
+        while not self._sender.done():
+            sent = self._sent
+            await asyncio.wait({self._sender}, timeout=_PATIENCE_SECONDS)
+            if self._sent == sent and not self._sender.done():
+                self._sender.cancel()
+                with suppress(asyncio.CancelledError):
+                    await self._sender
+        self._store.close()
+
+    def discard(self) -> None:
+        """Send nothing: an error takes the answer's place."""
+        self._store.close()
+
+    async def _run(self) -> None:
+        headers = [(b"content-type", NDJSON.encode()), (b"cache-control", b"no-store")]
+        await self._send({"type": "http.response.start", "status": 200, "headers": headers})
+        while True:
+            await self._more.wait()
+            self._more.clear()
+            while self._sent < self._written:
+                await self._send_some()
+            if self._ended:
+                break
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _send_some(self) -> None:
+        self._store.seek(self._sent)
+        chunk = self._store.read(_CHUNK_BYTES)
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
+        self._sent += len(chunk)
+        if self._sent == self._written:  # all is read: begin the store anew
+            self._store.seek(0)
+            self._store.truncate()
+            self._sent = self._written = 0
