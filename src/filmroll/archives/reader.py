@@ -32,6 +32,8 @@ async def read_archive(
         async for item in items:
             trail.pass_member(item.name)
             yield item
+            if trail.fault:  # met while the member was read, and told to its reader only
+                raise trail.fault
 
 
 async def _open(feed: Feed, limits: ArchiveLimits, trail: Trail) -> AsyncGenerator[Item, None]:

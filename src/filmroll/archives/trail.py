@@ -15,7 +15,7 @@ class Trail:
         self._members = 0
         self._unpacked = 0
         self._last = ""
-        self._fault: BrokenArchive | None = None
+        self.fault: BrokenArchive | None = None
 
     def pass_member(self, name: str) -> None:
         """Count a member of whatever kind; raise BrokenArchive if it is one too many."""
@@ -38,8 +38,8 @@ class Trail:
 
     def broken(self, what: str) -> BrokenArchive:
         """Return the fault that ends the reading: always the first, for it caused the others."""
-        if self._fault is None:
+        if self.fault is None:
             came = f"{self._members} members came before"
             last = f", the last one {self._last!r}" if self._members else ""
-            self._fault = BrokenArchive(f"{what} {came}{last}.", members=self._members)
-        return self._fault
+            self.fault = BrokenArchive(f"{what} {came}{last}.", members=self._members)
+        return self.fault
