@@ -29,6 +29,7 @@ from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.batch.fetching import Fetching
 from filmroll.usecases.batch.ingest import Ingest
 from filmroll.usecases.batch.manifest import Manifest
+from filmroll.usecases.by_url import UrlUploads
 from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
 from filmroll.usecases.housekeeping import Housekeeping
@@ -222,6 +223,7 @@ def _services(
         outbox=outbox,
         uploads=base.uploads,
         completion=Completion(base.images, jobs, outbox),
+        url_uploads=UrlUploads(catalog),
         batches=Batches(catalog, outbox),
         manifest=manifest,
         ingest=base.ingest,

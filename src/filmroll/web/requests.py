@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import ClientDisconnect, Request
 
-from filmroll.errors import IncompleteBody, InvalidRequest, MalformedRequest
+from filmroll.errors import IncompleteBody, InvalidRequest, MalformedRequest, TooLarge
 from filmroll.usecases.spool import Spool, too_large
 
 DEFAULT_WAIT_SECONDS = 30.0
@@ -142,6 +142,16 @@ async def spool_body(request: Request, spool: Spool) -> None:
     async for chunk in body_of(request):
         await spool.write(chunk)
     await spool.seal()
+
+
+async def small_body(request: Request, limit: int) -> bytes:
+    """Return a body that is held in memory; raise TooLarge if it has more than ``limit`` bytes."""
+    body = b""
+    async for chunk in body_of(request):
+        body += chunk
+        if len(body) > limit:
+            raise TooLarge(f"This takes at most {limit} bytes.", limit=limit)
+    return body
 
 
 def from_json(text: str, pointer: str) -> Any:

@@ -11,6 +11,7 @@ from filmroll.usecases.batch.archive import Archives
 from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.batch.ingest import Ingest
 from filmroll.usecases.batch.manifest import Manifest
+from filmroll.usecases.by_url import UrlUploads
 from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
 from filmroll.usecases.idempotency import Idempotency
@@ -38,6 +39,7 @@ class Services:
     outbox: Outbox
     uploads: Uploads
     completion: Completion
+    url_uploads: UrlUploads
     batches: Batches
     manifest: Manifest
     ingest: Ingest

@@ -5,17 +5,20 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
 from filmroll.errors import CorruptImage, EmptyBody, FilmrollError, UnsupportedMedia
-from filmroll.model import Image, Scope
+from filmroll.model import Image, Job, Scope
+from filmroll.usecases.batch.texts import refusal
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.spool import Spool
 from filmroll.usecases.upload import Declaration
 from filmroll.web.access import Gate
 from filmroll.web.form import FilePart, Form, read_form
 from filmroll.web.idempotent import Ids, once
+from filmroll.web.incoming import LARGEST_JSON_BYTES
 from filmroll.web.problems import problem_body
 from filmroll.web.requests import (
     Preference,
@@ -26,11 +29,25 @@ from filmroll.web.requests import (
     preference,
     query,
     require_known,
+    small_body,
     spelling,
     spool_body,
 )
 from filmroll.web.services import Services
-from filmroll.web.views import image_view, json_response
+from filmroll.web.views import image_view, job_view, json_response
+
+
+class UrlBody(BaseModel):
+    """An image that is to be fetched."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    url: str
+    name: str | None = None
+    tags: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] | None = None
+    variants: list[str | list[dict[str, Any]]] = Field(default_factory=list)
+
 
 _FIELDS = ("name", "tag", "variant", "metadata")
 
@@ -52,7 +69,7 @@ class UploadRoute:
         if kind == "multipart/form-data":
             return await self._form(request, caller)
         if kind == "application/json":
-            raise UnsupportedMedia("Send the bytes of an image, or a form with `file`; not JSON.")
+            return await self._by_url(request, caller)
         try:
             return await self._raw(request, caller)
         except (UnsupportedMedia, CorruptImage) as error:
@@ -77,6 +94,46 @@ class UploadRoute:
             return await once(request, self._services.idempotency, caller, payload, work)
         finally:
             spool.close()
+
+    async def _by_url(self, request: Request, caller: str) -> Response:
+        query(request, ())
+        body = url_body(await small_body(request, LARGEST_JSON_BYTES))
+        declaration = await self._uploads.declare(
+            Annotations(
+                name=body.name,
+                tags=tuple(dict.fromkeys(body.tags)),
+                metadata=body.metadata,
+            ),
+            body.variants,
+        )
+
+        async def work(ids: Ids | None) -> Response:
+            job_id = ids(0) if ids else None
+            job = await self._services.url_uploads.begin(body.url, declaration, job_id)
+            return await self._fetched(request, job)
+
+        payload = (body.model_dump_json(),)
+        return await once(request, self._services.idempotency, caller, payload, work)
+
+    async def _fetched(self, request: Request, job: Job) -> Response:
+        """Return the image if it is there in time, else the job."""
+        wish = preference(request)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + wish.wait
+        done = await self._services.jobs.run(job.id, wish.wait) if wish.wait > 0 else None
+        if done is not None and done.problem is not None:
+            raise done.problem.error()
+        if done is not None and done.image:
+            image = await self._services.images.get(done.image)
+            left = max(0.0, deadline - loop.time())
+            finished = await self._services.completion.wait(image, left)
+            if finished is not None:
+                headers = {"Location": f"/v1/images/{image.id}", **_applied(wish)}
+                return json_response(await self._view(request, finished), 201, headers)
+        if wish.wait == 0:
+            self._services.outbox.enqueue(job.id)
+        headers = {"Location": f"/v1/jobs/{job.id}", **_applied(wish)}
+        return json_response(job_view(done or job), 202, headers)
 
     async def _form(self, request: Request, caller: str) -> Response:
         limit = self._services.settings.max_upload_bytes
@@ -163,6 +220,14 @@ class UploadRoute:
     async def _view(self, request: Request, image: Image) -> dict[str, Any]:
         variants = await self._services.images.variants(image.id) if image.declared else ()
         return image_view(image, variants, await self._gate.links(request))
+
+
+def url_body(text: bytes) -> UrlBody:
+    """Read the body of an upload by URL."""
+    try:
+        return UrlBody.model_validate_json(text)
+    except ValidationError as fault:
+        raise refusal(fault) from None
 
 
 def _merge(fields: dict[str, list[str]], form: Form) -> None:

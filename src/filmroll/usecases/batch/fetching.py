@@ -50,9 +50,12 @@ class Fetching:
             return job  # an earlier attempt has kept it and could not say so
         spool = self._spool()
         try:
-            await self._read(job, spool)
+            name = await self._read(job, spool)
             await spool.seal()
-            image = await (self._keep_line(job, spool) if job.batch else self._keep(job, spool))
+            if job.batch:
+                image = await self._keep_line(job, spool)
+            else:
+                image = await self._keep(job, spool, name)
         finally:
             spool.close()
         return replace(job, image=image)
@@ -63,17 +66,18 @@ class Fetching:
         line = (await self._catalog.get_lines(job.batch, [job.ref])).get(job.ref)
         return line is not None and line.state is LineState.QUEUED
 
-    async def _read(self, job: Job, spool: Spool) -> None:
+    async def _read(self, job: Job, spool: Spool) -> str | None:
+        """Fill the spool; return the name that the other server gives it."""
         assert job.source is not None, "a fetch has a source"
         if not job.source.startswith(IMPORTS):
-            await self._fetcher.fetch(job.source, spool, self._max_bytes)
-            return
+            return (await self._fetcher.fetch(job.source, spool, self._max_bytes)).name
         file = await self._blobs.open(job.source)
         if file is None:
             raise FetchFailed(f"There is no object {job.source} to import.")
         with file:
             while chunk := await asyncio.to_thread(file.read, _CHUNK):
                 await spool.write(chunk)
+        return None
 
     async def _keep_line(self, job: Job, spool: Spool) -> str:
         assert job.batch, "see _awaited"
@@ -86,9 +90,9 @@ class Fetching:
             raise verdict.problem
         return (verdict.line.image if verdict.line else None) or ""
 
-    async def _keep(self, job: Job, spool: Spool) -> str:
+    async def _keep(self, job: Job, spool: Spool, name: str | None) -> str:
         said = Annotations(
-            name=job.said.get("name"),
+            name=job.said.get("name") or name,
             tags=tuple(job.said.get("tags") or ()),
             metadata=job.said.get("metadata"),
         )

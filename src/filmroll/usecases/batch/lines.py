@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+from urllib.parse import urlsplit
 
 from filmroll.errors import Conflict, FilmrollError, InvalidRequest
 from filmroll.instructions import Instructions, parse, writable
@@ -90,6 +91,22 @@ def require_ref(ref: str) -> str:
             actual=size,
         )
     return ref
+
+
+def require_source(source: str) -> None:
+    """Raise InvalidRequest unless a source is a URL, or the key of an object to import."""
+    if source.startswith(IMPORTS) and ".." not in source.split("/"):
+        return
+    try:
+        parts = urlsplit(source)
+        fits = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        fits = False
+    if not fits:
+        raise InvalidRequest(
+            f"A source is a URL of http or https, or an object whose key begins with {IMPORTS}.",
+            pointer="/source",
+        )
 
 
 def closed_problem(batch: Batch) -> Conflict:

@@ -4,15 +4,13 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from filmroll.errors import FilmrollError, InvalidRequest
+from filmroll.errors import FilmrollError
 from filmroll.instructions import Instructions
 from filmroll.model import Batch, Image, Line, LineState, OnDuplicate, now
 from filmroll.ports import Catalog, Entry, Standing
 from filmroll.usecases.batch.entries import Twins
 from filmroll.usecases.batch.lines import (
-    IMPORTS,
     Said,
     Verdict,
     Word,
@@ -20,6 +18,7 @@ from filmroll.usecases.batch.lines import (
     fetch_job,
     is_open,
     require_ref,
+    require_source,
     settled,
 )
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
@@ -119,22 +118,6 @@ class Manifest:
         )
         said.annotations(item.ref)
         return said
-
-
-def require_source(source: str) -> None:
-    """Raise InvalidRequest unless a source is a URL, or the key of an object to import."""
-    if source.startswith(IMPORTS) and ".." not in source.split("/"):
-        return
-    try:
-        parts = urlsplit(source)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        fits = False
-    if not fits:
-        raise InvalidRequest(
-            f"A source is a URL of http or https, or an object whose key begins with {IMPORTS}.",
-            pointer="/source",
-        )
 
 
 def _closed(batch: Batch, item: Item, line: Line | None, twin: Image | None) -> Verdict | None:

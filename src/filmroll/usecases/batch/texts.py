@@ -52,7 +52,7 @@ def read_item(text: bytes) -> Item:
     try:
         line = _Line.model_validate_json(text)
     except ValidationError as fault:
-        raise _refusal(fault) from None
+        raise refusal(fault) from None
     return Item(
         ref=line.ref,
         sha256=line.sha256,
@@ -76,10 +76,11 @@ def read_sidecar(text: bytes) -> Sidecar:
     try:
         return Sidecar.model_validate_json(text)
     except ValidationError as fault:
-        raise _refusal(fault) from None
+        raise refusal(fault) from None
 
 
-def _refusal(fault: ValidationError) -> MalformedRequest | InvalidRequest:
+def refusal(fault: ValidationError) -> MalformedRequest | InvalidRequest:
+    """Return the error that says what is wrong with a JSON text, and where."""
     first = fault.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         return MalformedRequest("This is no JSON in UTF-8.", pointer="")
