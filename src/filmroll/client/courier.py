@@ -1,0 +1,226 @@
+"""Bringing items into one batch: asking what is missing, sending it, and never twice."""
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import TypeVar
+
+from filmroll.client.batches import AsyncBatch
+from filmroll.client.bodies import read_path
+from filmroll.client.errors import ApiError, ClientError
+from filmroll.client.files import Fault, File, Link
+from filmroll.client.parcels import SMALL_BYTES
+from filmroll.client.tally import Tally
+from filmroll.client.tar import pack, read
+from filmroll.client.transport import Transport
+from filmroll.client.views import ManifestLine, MemberVerdict, Problem
+
+_OF_THE_ITEM = frozenset({400, 409, 413, 415, 422})  # refusals that say nothing of the next one
+_T = TypeVar("_T")
+
+
+class Missing(Exception):
+    """A batch that takes nothing more lacks something."""
+
+
+class Courier:
+    """Brings files to one batch and keeps the tally; many tasks may share it."""
+
+    def __init__(
+        self, transport: Transport, batch: AsyncBatch, tally: Tally, threads: Executor
+    ) -> None:
+        self._transport = transport
+        self._batch = batch
+        self._tally = tally
+        self._threads = threads
+        self._open = batch.view["state"] == "open"
+
+    async def ask(self, items: Sequence[File | Link], arrived: str = "have") -> list[File]:
+        """Return the files whose bytes the batch needs; raise Missing if it takes none.
+
+        ``arrived`` is how to count what it has.
+        """
+        lines, faults = await self._in_thread(lambda: _describe(items))
+        for fault in faults:
+            self._tally.fault(fault)
+        left = {item.ref: item for item in items}
+        needed = []
+        for verdict in await self._batch.ask(lines) if lines else ():
+            item = left.get(verdict["ref"] or "")
+            if item is None:
+                continue
+            state = verdict["state"]
+            if state in {"have", "queued"}:
+                self._tally.settle(item, arrived if state == "have" else state)
+            elif not self._open:
+                raise Missing
+            elif state == "need" and isinstance(item, File):
+                needed.append(item)
+            else:
+                self._tally.fail(item, verdict.get("problem", {}))
+        return needed
+
+    async def send_shard(self, files: Sequence[File]) -> None:
+        """Send small files as one tar; after a break only those that did not arrive, again."""
+        pending = {file.ref: file for file in files}
+        patience = self._transport.patience()
+        while pending:
+            before = len(pending)
+            try:
+                await self._stream(pending)
+            except ClientError as fault:
+                if len(pending) < before:
+                    patience.renew()
+                await patience.pause(fault)
+                needed = await self.ask(list(pending.values()), arrived="stored")
+                pending = {file.ref: file for file in needed}
+
+    async def send_alone(self, file: File) -> None:
+        """Send one file of any size."""
+        reading = _Reading(file, self._tally)
+        try:
+            line = await self._batch.put(file.ref, reading)
+        except OSError as fault:
+            self._tally.fault(_fault(file, fault))
+        except ApiError as refusal:
+            if refusal.status not in _OF_THE_ITEM or not await self._is_open():
+                raise
+            self._tally.fail(file, refusal.problem)
+        else:
+            self._settle(file, "stored", line.get("sha256"), reading.sha256)
+        finally:
+            reading.land()
+
+    async def _stream(self, pending: dict[str, File]) -> None:
+        """Send a tar of what is pending, and take out of it what is settled."""
+        hashes: dict[str, str] = {}
+        faults: dict[str, OSError] = {}
+        flying = _Flight(self._tally)
+        files = list(pending.values())
+
+        async def body() -> AsyncIterator[bytes]:
+            chunks = pack(files, hashes, faults)
+            while chunk := await self._in_thread(lambda: next(chunks, b"")):
+                flying.add(len(chunk))
+                yield chunk
+
+        try:
+            async for verdict in self._batch.archive(body):
+                file = pending.pop(verdict["ref"] or "", None)
+                if file is not None:
+                    self._judge(file, verdict, hashes[file.ref])
+        finally:
+            flying.land()
+        for ref, fault in faults.items():
+            self._tally.fault(_fault(pending.pop(ref), fault))
+        if pending:
+            raise self._transport.cut_off()
+
+    def _judge(self, file: File, verdict: MemberVerdict, sha256: str) -> None:
+        match verdict["state"]:
+            case "stored" | "have":
+                self._settle(file, verdict["state"], verdict.get("sha256"), sha256)
+            case "skipped":
+                reason = verdict.get("reason", "")
+                self._tally.fail(file, {"code": "skipped", "detail": f"left out: {reason}"})
+            case _:
+                self._tally.fail(file, verdict.get("problem", {}))
+
+    def _settle(self, file: File, state: str, theirs: str | None, ours: str) -> None:
+        if theirs in {None, ours}:
+            self._tally.settle(file, state)
+        else:
+            self._tally.fail(file, _altered(ours, theirs))
+
+    async def _is_open(self) -> bool:
+        return (await self._batch.get())["state"] == "open"
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+class _Flight:
+    """Bytes that are on their way together."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+        self._bytes = 0
+
+    def add(self, size: int) -> None:
+        """Count bytes that go out."""
+        self._bytes += size
+        self._tally.flying_bytes += size
+
+    def land(self) -> None:
+        """Count them no more: they have arrived, or are lost."""
+        self._tally.flying_bytes -= self._bytes
+        self._bytes = 0
+
+
+class _Reading:
+    """A file as a body, hashed while it goes out; begun anew at each attempt."""
+
+    def __init__(self, file: File, tally: Tally) -> None:
+        self._path = Path(file.path)
+        self._flight = _Flight(tally)
+        self._hash = hashlib.sha256()
+
+    def __call__(self) -> AsyncIterator[bytes]:
+        self.land()
+        self._hash = hashlib.sha256()
+        return self._chunks()
+
+    @property
+    def sha256(self) -> str:
+        """The hash (hex) of what the last attempt has sent."""
+        return self._hash.hexdigest()
+
+    def land(self) -> None:
+        """Count nothing as on its way any more."""
+        self._flight.land()
+
+    async def _chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in read_path(self._path):
+            self._hash.update(chunk)
+            self._flight.add(len(chunk))
+            yield chunk
+
+
+def _describe(items: Sequence[File | Link]) -> tuple[list[ManifestLine], list[Fault]]:
+    """Return manifest lines; reads every file."""
+    lines: list[ManifestLine] = []
+    faults = []
+    for item in items:
+        if isinstance(item, Link):
+            lines.append(item.line)
+            continue
+        try:
+            line = {**(item.said or {}), "ref": item.ref, "sha256": _sha256(item)}
+        except OSError as fault:
+            faults.append(_fault(item, fault))
+        else:
+            lines.append({**line, "bytes": item.size})  # type: ignore[typeddict-item]  # the service judges what was said
+    return lines, faults
+
+
+def _sha256(file: File) -> str:
+    if file.size <= SMALL_BYTES:
+        return hashlib.sha256(read(file)).hexdigest()
+    with Path(file.path).open("rb") as body:
+        return hashlib.file_digest(body, "sha256").hexdigest()
+
+
+def _fault(file: File, fault: OSError) -> Fault:
+    return Fault(file.ref, file.path, fault.strerror or str(fault))
+
+
+def _altered(ours: str, theirs: str | None) -> Problem:
+    return {
+        "title": "Altered on the way",
+        "code": "digest-mismatch",
+        "detail": "The service has other bytes than the file. Send it again.",
+        "expected": ours,
+        "actual": theirs,
+    }

@@ -1,0 +1,126 @@
+"""The JSON of the API, typed: the words are those of docs/http-api.md, and stay what they are."""
+
+from typing import Any, Literal, NotRequired, Required, TypedDict
+
+OnDuplicate = Literal["new", "reuse", "reject"]
+BatchState = Literal["open", "sealed", "completed", "completed_with_errors", "cancelled", "expired"]
+LineState = Literal["declared", "queued", "processing", "succeeded", "failed", "cancelled"]
+Problem = dict[str, Any]  # a problem document: status, code, title, detail, figures
+
+
+class VariantView(TypedDict):
+    """A picture made from an image; what is not known before it is ready is None."""
+
+    recipe: str
+    instructions: str
+    state: Literal["pending", "ready", "failed"]
+    url: str
+    format: str | None
+    content_type: str | None
+    width: int | None
+    height: int | None
+    bytes: int | None
+    problem: Problem | None
+
+
+class ImageView(TypedDict):
+    """An uploaded image with its variants."""
+
+    id: str
+    name: str | None
+    state: Literal["stored", "ready", "failed", "deleted"]
+    sha256: str  # hex
+    bytes: int
+    format: str
+    content_type: str
+    width: int
+    height: int
+    frames: int
+    created_at: str
+    tags: list[str]
+    metadata: dict[str, Any]
+    batch: str | None
+    ref: str | None
+    url: str
+    variants: list[VariantView]
+    problem: Problem | None
+
+
+class Counts(TypedDict):
+    """Sums over the lines of a batch."""
+
+    declared: int
+    received: int
+    duplicate: int
+    stored: int
+    processing: int
+    succeeded: int
+    failed: int
+    bytes: int
+
+
+class BatchView(TypedDict):
+    """A batch as it stands."""
+
+    id: str
+    name: str | None
+    action: str
+    state: BatchState
+    on_duplicate: OnDuplicate
+    variants: list[str]
+    expected_count: int | None
+    webhook: str | None
+    created_at: str
+    expires_at: str
+    sealed_at: str | None
+    finished_at: str | None
+    counts: Counts
+    links: dict[str, str]
+
+
+class ManifestLine(TypedDict, total=False):
+    """What a manifest says of one item; only ``ref`` has to be there."""
+
+    ref: Required[str]
+    sha256: str  # hex
+    bytes: int
+    source: str | dict[str, str]  # "upload", {"url": …} or {"blob": …}
+    variants: list[str]
+    name: str
+    tags: list[str]
+    metadata: dict[str, Any]
+
+
+class LineView(ManifestLine, total=False):
+    """A line of a batch's ledger; fields without a value are left out."""
+
+    state: LineState
+    image: str
+    url: str
+    duplicate: bool
+    attempts: int
+    problem: Problem
+    at: str
+
+
+class Verdict(TypedDict):
+    """What the service says to one manifest line; ``ref`` is None for one it could not read."""
+
+    ref: str | None
+    state: Literal["have", "need", "queued", "rejected"]
+    line: NotRequired[int]
+    image: NotRequired[str]
+    upload: NotRequired[dict[str, Any]]
+    problem: NotRequired[Problem]
+
+
+class MemberVerdict(TypedDict):
+    """What became of one member of an archive; ``ref`` is None in the last line, the sum."""
+
+    ref: str | None
+    state: Literal["stored", "have", "rejected", "skipped", "end", "broken"]
+    image: NotRequired[str]
+    sha256: NotRequired[str]
+    bytes: NotRequired[int]
+    problem: NotRequired[Problem]
+    reason: NotRequired[str]
