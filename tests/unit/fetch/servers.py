@@ -50,7 +50,7 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
                 await handler(call, writer)
                 await writer.drain()
         writer.close()
-        with suppress(ConnectionError, ssl.SSLError):
+        with suppress(ConnectionError, ssl.SSLError, asyncio.CancelledError):
             await writer.wait_closed()
 
     # A client that is done hangs up without the farewell that TLS servers wait for.
