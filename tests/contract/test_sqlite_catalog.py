@@ -75,7 +75,7 @@ async def test_the_error_of_one_write_is_its_own(sqlite):
 
 async def test_half_a_write_is_undone(sqlite):
     record = image(id=(id_ := new_id()), tags=("t",))
-    with pytest.raises(TypeError):
+    with pytest.raises(ValueError, match="serialize"):
         await sqlite.add_image(record, job(id=id_, image=id_, batch=object()))
     assert await sqlite.get_image(id_) is None
     assert (await sqlite.list_images(ImageFilter(tag="t"), 9, None)).items == ()

@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from typing import Any, TypeVar
+
+from pydantic_core import to_json
 
 from filmroll.model import (
     AccessKey,
@@ -36,7 +38,7 @@ def others(kind: Any, columns: Collection[str]) -> Sequence[str]:
 
 def encode(record: object, names: Sequence[str]) -> str:
     """Return the named fields of a record as JSON."""
-    return _encode({name: getattr(record, name) for name in names})
+    return to_json({name: getattr(record, name) for name in names}).decode()
 
 
 def decode(kind: type[Record], text: str, columns: Mapping[str, Any]) -> Record:
@@ -45,15 +47,6 @@ def decode(kind: type[Record], text: str, columns: Mapping[str, Any]) -> Record:
     for name, convert in _CONVERSIONS.get(kind, {}).items():
         values[name] = convert(values[name])
     return kind(**values)
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, Problem | Counts):
-        return asdict(value)
-    raise TypeError(f"a record cannot hold {type(value).__name__}")
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_plain).encode
 
 
 def _problem(value: Mapping[str, Any] | None) -> Problem | None:

@@ -127,14 +127,14 @@ def postponed(stored: Job, job: Job, due_at: float) -> Job:
     return replace(stored, due_at=due_at)
 
 
-def entered(batch: Batch, stored: Line | None, offered: Line) -> Line | None:
+def entered(batch: Batch, stored: Line | None, offered: Line, number: int) -> Line | None:
     """Return an offered line as the ledger takes it; None: it stays as it is.
 
-    What is stored, or has succeeded, is not replaced. A line that failed, or that is still without
-    its bytes, is. A sealed batch takes only the outcome of what it was waiting for.
+    A new one gets ``number``. What is stored, or has succeeded, is not replaced; a line that
+    failed, or that is still without its bytes, is. A sealed batch takes only the outcome of what
+    it was waiting for.
     """
     if stored is None:
-        number = batch.counts.declared + 1
         return replace(offered, number=number) if batch.state is BatchState.OPEN else None
     if stored.state not in {LineState.DECLARED, LineState.QUEUED, LineState.FAILED}:
         return None

@@ -71,7 +71,15 @@ async def read_header(probe: Probe, body: Body) -> Header:
     return await asyncio.to_thread(probe, body.file(), body.bytes)
 
 
-def image_of(image_id: str, body: Body, header: Header, declaration: Declaration) -> Image:
+def image_of(
+    image_id: str,
+    body: Body,
+    header: Header,
+    declaration: Declaration,
+    *,
+    batch: str | None = None,
+    ref: str | None = None,
+) -> Image:
     """Return the record of an image that is about to be kept."""
     said = declaration.annotations
     return Image(
@@ -88,6 +96,8 @@ def image_of(image_id: str, body: Body, header: Header, declaration: Declaration
         tags=said.tags or (),
         metadata=said.metadata or {},
         declared=tuple(one.canonical() for one in declaration.variants),
+        batch=batch,
+        ref=ref,
     )
 
 

@@ -105,7 +105,8 @@ class Batches:
     def _put_line(self, batch: str, entry: Entry) -> Standing:
         stored = self._lines.get((batch, entry.line.ref))
         if batch in self._batches:
-            taken = rules.entered(self._batches[batch], stored, entry.line)
+            number = self._batches[batch].counts.declared + 1
+            taken = rules.entered(self._batches[batch], stored, entry.line, number)
             if taken is not None and self._keep(entry):
                 self._change(batch, [taken])
                 return Standing(taken, taken=True)

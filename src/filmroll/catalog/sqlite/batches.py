@@ -93,20 +93,22 @@ def _put_lines(
     batch = BATCHES.get(connection, batch_id)
     if batch is None:
         return [Standing(None, taken=False)] * len(entries)
-    before = batch
-    standing = []
+    standings: list[Standing] = []
+    changes: list[tuple[Line | None, Line]] = []
+    number = batch.counts.declared + 1
     for entry in entries:
         stored = LINES.get(connection, batch_id, entry.line.ref)
-        taken = rules.entered(batch, stored, entry.line)
-        if taken is not None and _keep(connection, entry):
-            LINES.put(connection, taken)
-            batch = rules.tallied(batch, [(stored, taken)], now())
-            standing.append(Standing(taken, taken=True))
-        else:
-            standing.append(Standing(stored, taken=False))
-    if batch is not before:
-        BATCHES.put(connection, batch)
-    return standing
+        taken = rules.entered(batch, stored, entry.line, number)
+        if taken is None or not _keep(connection, entry):
+            standings.append(Standing(stored, taken=False))
+            continue
+        LINES.put(connection, taken)
+        changes.append((stored, taken))
+        number += stored is None
+        standings.append(Standing(taken, taken=True))
+    if changes:
+        BATCHES.put(connection, rules.tallied(batch, changes, now()))
+    return standings
 
 
 def _keep(connection: apsw.Connection, entry: Entry) -> bool:

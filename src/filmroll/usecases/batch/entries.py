@@ -34,7 +34,10 @@ class Twins:
         made = {variant.instructions for variant in await self._catalog.list_variants(twin.id)}
         texts = [one.canonical() for one in wanted(batch, said)]
         missing = [text for text in texts if text not in made]
-        return stored(replace(line, image=twin.id, bytes=twin.bytes, duplicate=True), None, missing)
+        refers = replace(
+            line, state=_state(missing), image=twin.id, bytes=twin.bytes, duplicate=True
+        )
+        return _entry(refers, None, missing)
 
 
 def cares(batch: Batch) -> bool:
@@ -47,11 +50,17 @@ def failed(line: Line, fault: FilmrollError) -> Entry:
     return Entry(line=replace(line, state=LineState.FAILED, problem=Problem.of(fault)))
 
 
-def stored(line: Line, image: Image | None, missing: Sequence[str]) -> Entry:
-    """Return the line of an item that has its image, with the job for variants still to make."""
-    if not missing:
-        return Entry(line=replace(line, state=LineState.SUCCEEDED), image=image)
-    begun = replace(line, state=LineState.PROCESSING)
-    return Entry(
-        line=begun, image=image, job=variants_job(begun, missing, line.at + OVERDUE_SECONDS)
-    )
+def stored(line: Line, image: Image) -> Entry:
+    """Return the line of an item that gets an image of its own."""
+    missing = image.declared
+    return _entry(replace(line, state=_state(missing), image=image.id), image, missing)
+
+
+def _state(missing: Sequence[str]) -> LineState:
+    return LineState.PROCESSING if missing else LineState.SUCCEEDED
+
+
+def _entry(line: Line, image: Image | None, missing: Sequence[str]) -> Entry:
+    """Return the line with the job for variants that are still to be made."""
+    job = variants_job(line, missing, line.at + OVERDUE_SECONDS) if missing else None
+    return Entry(line=line, image=image, job=job)

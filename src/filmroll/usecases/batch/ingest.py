@@ -1,7 +1,7 @@
 """Items whose bytes have come: kept in groups, so that one barrier on the disk serves many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from filmroll.errors import (
@@ -102,11 +102,10 @@ class Ingest:
         except REFUSALS as fault:
             return _Draft(entry=failed(blank, fault))
         image_id = await self._image_id(batch, arrival, line)
-        image = image_of(image_id, arrival.body, header, declaration)
-        image = replace(image, batch=batch.id, ref=arrival.ref)
-        return _Draft(
-            entry=stored(replace(blank, image=image.id), image, image.declared), body=arrival.body
+        image = image_of(
+            image_id, arrival.body, header, declaration, batch=batch.id, ref=arrival.ref
         )
+        return _Draft(entry=stored(blank, image), body=arrival.body)
 
     async def _image_id(self, batch: Batch, arrival: Arrival, line: Line | None) -> str:
         """Return the id of an item's image: the same at every attempt to keep these bytes.
