@@ -17,7 +17,7 @@ from filmroll.engine.process import Bounds
 from filmroll.errors import StorageFull, StoreUnavailable
 from filmroll.fetch import GuardedClient
 from filmroll.model import JobKind
-from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue, Processor
+from filmroll.ports import BlobStore, Catalog, Epochs, Fetcher, JobQueue, Processor
 from filmroll.probe import HeaderProbe
 from filmroll.queues.sqlite import SqliteQueue
 from filmroll.settings import CannotStart, Role, Settings
@@ -147,12 +147,17 @@ def _base(settings: Settings, stores: Stores) -> _Base:
     )
 
 
-def _errands(settings: Settings, stores: Stores, base: _Base) -> Mapping[JobKind, Errand]:
+def _guarded_client(settings: Settings) -> GuardedClient:
     allowed = [host.strip() for host in settings.fetch_allow.split(",") if host.strip()]
     try:
-        fetcher = GuardedClient(allow=allowed)
+        return GuardedClient(allow=allowed)
     except ValueError as fault:
         raise CannotStart(f"FILMROLL_FETCH_ALLOW: {fault}") from fault
+
+
+def _errands(
+    settings: Settings, stores: Stores, base: _Base, fetcher: Fetcher
+) -> Mapping[JobKind, Errand]:
     fetching = Fetching(
         fetcher=fetcher,
         blobs=stores.blobs,
@@ -180,6 +185,7 @@ async def _processing(
     engine = EnginePool(size, line=size, bounds=bounds)
     admission = Admission(size, settings.waiting_line)
     liveness = Liveness(engine)
+    guarded = _guarded_client(settings)
     await engine.start()
     try:
         yield _Processing(
@@ -192,10 +198,11 @@ async def _processing(
                 engine=engine,
                 admission=admission,
                 liveness=liveness,
-                errands=_errands(settings, stores, base),
+                errands=_errands(settings, stores, base, guarded),
             ),
         )
     finally:
+        await guarded.close()
         await engine.close()
 
 
