@@ -5,7 +5,8 @@ passed over by its size. A header whose checksum is wrong ends the reading, for 
 the next one is; so does a stream that ends without the two empty blocks that end a tar.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager
 
 from filmroll.archives.feed import Feed, Stretch
 from filmroll.archives.items import ArchiveLimits, Item, Member, Refused, Skipped
@@ -71,7 +72,8 @@ async def _next_header(feed: Feed, shared: _Pax) -> Header | None:
     """
     own: _Pax = {}
     while (block := await feed.take(BLOCK)) != END:
-        header = _decode(feed, block)
+        with _broken_if_out_of_form(feed):
+            header = decode(block)
         match header.kind:
             case b"x" | b"X":
                 own |= await _pax(feed, header)
@@ -83,32 +85,25 @@ async def _next_header(feed: Feed, shared: _Pax) -> Header | None:
                 await _extension(feed, header)
             case _:
                 await _pass_sparse_map(feed, header, block)
-                return _amend(feed, header, shared | own) if own or shared else header
+                with _broken_if_out_of_form(feed):
+                    return amend(header, shared | own) if own or shared else header
     if await feed.take(BLOCK) != END:
         raise feed.broken("There is a lone empty block where a header should be")
     return None
 
 
-def _decode(feed: Feed, block: bytes) -> Header:
-    try:
-        return decode(block)
-    except ValueError as exc:
-        raise feed.broken(f"A header is damaged: {exc}") from exc
-
-
-def _amend(feed: Feed, header: Header, pax: _Pax) -> Header:
-    try:
-        return amend(header, pax)
-    except ValueError as exc:
-        raise feed.broken(f"A pax header is damaged: {exc}") from exc
-
-
 async def _pax(feed: Feed, header: Header) -> _Pax:
     data = await _extension(feed, header)
-    try:
+    with _broken_if_out_of_form(feed):
         return records(data)
+
+
+@contextmanager
+def _broken_if_out_of_form(feed: Feed) -> Iterator[None]:
+    try:
+        yield
     except ValueError as exc:
-        raise feed.broken(f"A pax header is damaged: {exc}") from exc
+        raise feed.broken(f"A header is damaged: {exc}") from exc
 
 
 async def _extension(feed: Feed, header: Header) -> bytes:
