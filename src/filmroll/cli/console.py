@@ -22,7 +22,7 @@ def show(table: Table) -> None:
 
 
 err = Console(stderr=True, highlight=False)
-_USAGE = 2
+USAGE = 2
 
 
 def fail(*lines: str, code: int = 1) -> NoReturn:
@@ -37,7 +37,7 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return load(**overrides)
     except SettingsError as fault:
-        fail(*fault.faults, code=_USAGE)
+        fail(*fault.faults, code=USAGE)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import typer
 
 from filmroll import __version__
-from filmroll.cli import check, images, keys, roles, settings
+from filmroll.cli import batch, check, images, keys, push, roles, settings
 
 app = typer.Typer(
     help="Filmroll: an imaging service, from upload to delivery.",
@@ -30,8 +30,10 @@ def _root(
 
 roles.register(app)
 images.register(app)
+push.register(app)
 check.register(app)
 settings.register(app)
+app.add_typer(batch.app, name="batch")
 app.add_typer(keys.app, name="keys")
 
 

@@ -1,12 +1,13 @@
 """What travels together: small files in shards, each of them a tar; a large one alone."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
-from filmroll.client.files import File
+from filmroll.client.files import File, Item
 
 SMALL_BYTES = 1 << 20
 SHARD_FILES = 2_000  # a break costs no more than one shard a stream
 SHARD_BYTES = 16 << 20
+_HASHED_BYTES = 64 << 20
 
 
 class Packing:
@@ -33,3 +34,14 @@ class Packing:
         """Return what was gathered as a parcel, if anything was."""
         shard, self._shard, self._bytes = self._shard, [], 0
         return [shard] if shard else []
+
+
+def portions(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Cut a chunk so that hashing one portion keeps nobody waiting for long."""
+    start = size = 0
+    for at, item in enumerate(items, 1):
+        size += item.size if isinstance(item, File) else 0
+        if size >= _HASHED_BYTES:
+            yield items[start:at]
+            start, size = at, 0
+    yield items[start:]

@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol, TypedDict
 from filmroll.client.batches import AsyncBatch
 from filmroll.client.courier import Courier, Missing
 from filmroll.client.files import Fault, File, Item
-from filmroll.client.parcels import SMALL_BYTES, Packing
+from filmroll.client.parcels import SMALL_BYTES, Packing, portions
 from filmroll.client.sources import Sources
 from filmroll.client.tally import Tally
 from filmroll.client.transport import Transport
@@ -84,6 +84,7 @@ class Push:
         """Push, seal, wait."""
         with ThreadPoolExecutor(_THREADS, "push") as threads:
             batch = await self._bring_all(threads)
+        self._tally.over = True
         if self._wishes.seal and batch.view["state"] == "open":
             self._tally.batch = await batch.seal()
         if self._wishes.wait:
@@ -182,10 +183,11 @@ class _Line:
 
     async def _ask(self) -> None:
         while chunk := await self._chunks.get():
-            for parcel in self._packing.add(await self._needed(chunk)):
-                await self._parcels.put(parcel)
+            for portion in portions(chunk):
+                for parcel in self._packing.add(await self._needed(portion)):
+                    await self._parcels.put(parcel)
 
-    async def _needed(self, chunk: list[Item]) -> list[File]:
+    async def _needed(self, chunk: Sequence[Item]) -> list[File]:
         """Return the files of a chunk that are to be sent."""
         plain, asked = [], []
         for item in chunk:

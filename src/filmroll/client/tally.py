@@ -21,6 +21,7 @@ class Tally:
     found: int = 0
     found_bytes: int = 0
     walked: bool = False  # whether nothing more will be found
+    over: bool = False  # whether everything is settled, and the service goes on alone
     sent: int = 0
     sent_bytes: int = 0
     had: int = 0

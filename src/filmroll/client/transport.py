@@ -105,7 +105,12 @@ class Transport:
 
     async def json(self, method: str, path: str, **options: Any) -> Any:
         """Return the JSON that ``call`` brings."""
-        return (await self.call(method, path, **options)).json()
+        answer = await self.call(method, path, **options)
+        try:
+            return answer.json()
+        except ValueError as fault:
+            detail = f"{self.url} answers, but not as Filmroll does. Is the address right?"
+            raise ApiError(answer.status_code, "not-json", detail, {}) from fault
 
     @asynccontextmanager
     async def stream(
