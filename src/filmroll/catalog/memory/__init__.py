@@ -19,6 +19,8 @@ from filmroll.model import (
 )
 from filmroll.ports import ImageFilter, ImagePage
 
+__all__ = ["MemoryCatalog"]
+
 
 class MemoryCatalog(Batches):
     """Dictionaries of records. No method awaits anything, so each is one atomic step."""
