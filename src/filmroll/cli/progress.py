@@ -70,7 +70,7 @@ class Progress:
             yield f"processing: {counts['succeeded']:,} ready, {counts['processing']:,} to go"
             yield f"{counts['failed']:,} failed"
             return
-        done = tally.settled_bytes + tally.flying_bytes
+        done = tally.done_bytes
         self._pace.add(tally.seconds, done, tally.sent_bytes + tally.flying_bytes)
         doing, sending = self._pace.rates()
         total = f"{tally.found:,}" if tally.walked else f"{tally.found:,}+"
@@ -87,12 +87,12 @@ class Progress:
 
     def _bar(self) -> Table:
         tally = self._tally
-        done, total = tally.settled_bytes + tally.flying_bytes, tally.found_bytes
+        done, total = tally.done_bytes, tally.found_bytes
         if counts := self._processing():
             total = counts["declared"]
             done = total - counts["processing"]
         grid = Table.grid(padding=(0, 1))
-        grid.add_row(ProgressBar(total=max(total, 1), completed=min(done, total), width=30))
+        grid.add_row(ProgressBar(total=max(total, 1), completed=done, width=30))
         grid.add_row(self.text())
         return grid
 

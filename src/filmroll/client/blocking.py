@@ -64,6 +64,7 @@ class Client(Face[AsyncClient]):
     image = waits(AsyncClient.image)
     delete = waits(AsyncClient.delete)
     push = waits(AsyncClient.push)
+    images = yields(AsyncClient.images)
     batches = yields(AsyncClient.batches)
     create_batch = opens(AsyncClient.create_batch)
     batch = opens(AsyncClient.batch)

@@ -64,6 +64,19 @@ class AsyncClient:
         """Look at an image and its variants."""
         return await self._transport.json("GET", f"/v1/images/{image}")  # type: ignore[no-any-return]  # as above
 
+    async def images(
+        self,
+        *,
+        tag: str | None = None,
+        batch: str | None = None,
+        sha256: str | None = None,
+        limit: int | None = None,
+    ) -> AsyncGenerator[ImageView, None]:
+        """Yield images that meet all conditions, newest first, ``limit`` at most."""
+        params: Params = [("tag", tag), ("batch", batch), ("sha256", sha256)]
+        async for view in self._listing("/v1/images", params, limit):
+            yield view
+
     async def delete(self, image: str) -> None:
         """Delete an image with all its variants; twice is harmless."""
         await self._transport.call("DELETE", f"/v1/images/{image}")
@@ -128,19 +141,9 @@ class AsyncClient:
         self, *, name: str | None = None, state: BatchState | None = None, limit: int | None = None
     ) -> AsyncGenerator[BatchView, None]:
         """Yield batches, newest first, ``limit`` at most."""
-        cursor, left = None, limit
-        while left is None or left > 0:
-            params: Params = [("name", name), ("state", state), ("cursor", cursor)]
-            if left is not None:
-                params.append(("limit", min(left, _PAGE)))
-            known = [(key, value) for key, value in params if value is not None]
-            page = await self._transport.json("GET", "/v1/batches", params=known)
-            for view in page["items"][:left]:
-                yield view
-            cursor = page["next_cursor"]
-            if cursor is None:
-                return
-            left = None if left is None else left - len(page["items"])
+        params: Params = [("name", name), ("state", state)]
+        async for view in self._listing("/v1/batches", params, limit):
+            yield view
 
     async def push(
         self,
@@ -172,6 +175,24 @@ class AsyncClient:
         )
         sources = Sources(paths, tags)
         return await Push(self, self._transport, sources, wishes, tally or Tally()).run()
+
+    async def _listing(
+        self, path: str, params: Params, limit: int | None
+    ) -> AsyncGenerator[Any, None]:
+        wishes = [(key, value) for key, value in params if value is not None]
+        cursor, left = None, limit
+        while left is None or left > 0:
+            size = _PAGE if left is None else min(left, _PAGE)
+            place: Params = [("cursor", cursor)] if cursor else []
+            page = await self._transport.json(
+                "GET", path, params=[*wishes, ("limit", size), *place]
+            )
+            for view in page["items"]:
+                yield view
+            cursor = page["next_cursor"]
+            if cursor is None:
+                return
+            left = None if left is None else left - len(page["items"])
 
     async def close(self) -> None:
         """Let go of the connections."""

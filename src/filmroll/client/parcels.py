@@ -44,4 +44,5 @@ def portions(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
         if size >= _HASHED_BYTES:
             yield items[start:at]
             start, size = at, 0
-    yield items[start:]
+    if start < len(items):
+        yield items[start:]

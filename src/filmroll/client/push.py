@@ -6,7 +6,7 @@ push again finds the batch by its name.
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypedDict
@@ -18,7 +18,7 @@ from filmroll.client.parcels import SMALL_BYTES, Packing, portions
 from filmroll.client.sources import Sources
 from filmroll.client.tally import Tally
 from filmroll.client.transport import Transport
-from filmroll.client.views import OnDuplicate
+from filmroll.client.views import ImageView, OnDuplicate
 
 _CHUNK = 2_000  # items
 _CHUNKS_AHEAD = 64  # the walk runs ahead, so that soon all is counted
@@ -56,8 +56,11 @@ class Wishes:
     wait: bool = True
 
 
-class Batches(Protocol):
+class Service(Protocol):
     """What a push needs of a client."""
+
+    def images(self, *, limit: int) -> AsyncIterator[ImageView]:
+        """Yield images."""
 
     async def find_batch(self, name: str) -> AsyncBatch | None:
         """Return the newest batch of a name."""
@@ -72,7 +75,7 @@ class Push:
     """One push, from the first look at the service to the end of its batch."""
 
     def __init__(
-        self, client: Batches, transport: Transport, sources: Sources, wishes: Wishes, tally: Tally
+        self, client: Service, transport: Transport, sources: Sources, wishes: Wishes, tally: Tally
     ) -> None:
         self._client = client
         self._transport = transport
@@ -107,8 +110,13 @@ class Push:
             name=name, variants=self._wishes.variants, on_duplicate=on_duplicate
         )
         self._tally.restart()
-        await self._bring(batch, threads, asking=on_duplicate != "new")
+        # An empty service has nothing. Of another it costs little to ask, less than most links do.
+        asking = on_duplicate != "new" and not await self._is_empty()
+        await self._bring(batch, threads, asking=asking)
         return batch
+
+    async def _is_empty(self) -> bool:
+        return await anext(self._client.images(limit=1), None) is None
 
     async def _bring(self, batch: AsyncBatch, threads: Executor, *, asking: bool = True) -> bool:
         """Bring everything into a batch; False if it takes no more but something is missing."""

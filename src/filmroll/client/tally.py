@@ -37,6 +37,11 @@ class Tally:
         return self.sent + self.had + self.queued + self.failed
 
     @property
+    def done_bytes(self) -> int:
+        """How much of ``found_bytes`` is settled or on its way, wrapping not counted."""
+        return min(self.settled_bytes + self.flying_bytes, self.found_bytes)
+
+    @property
     def seconds(self) -> float:
         """How long it has been going on."""
         return time.monotonic() - self.started
