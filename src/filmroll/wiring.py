@@ -111,7 +111,7 @@ def build_worker(services: Services) -> Worker:
             spool=services.spool_folder,
         ),
         metrics=services.metrics,
-        hands=services.settings.engines,
+        engines=services.settings.engines,
     )
 
 

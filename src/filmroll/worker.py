@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from filmroll.errors import Overloaded, StoreUnavailable
-from filmroll.model import Job, Lane
+from filmroll.model import Job, JobState, Lane
 from filmroll.ports import Delivery, JobQueue, Processor
 from filmroll.telemetry import Metrics
 from filmroll.usecases.housekeeping import Housekeeping
@@ -17,6 +17,7 @@ LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
 SELDOM = 720  # sweeps: about once an hour
 _IO_HANDS = 32  # they wait most of the time; one host gets less
+_ACK_SECONDS = 0.05
 _WAIT_SECONDS = 5.0
 _RELEASE_SECONDS = 2.0
 
@@ -33,22 +34,27 @@ class Worker:
         processor: Processor,
         housekeeping: Housekeeping,
         metrics: Metrics,
-        hands: int,
+        engines: int,
     ) -> None:
-        """``hands`` is how many jobs of a lane that needs engines are in work at once."""
+        """``engines`` is how many of them there are for bulk.
+
+        Twice as many jobs are in hand: one is read or written while the other is made.
+        """
         self._queue = queue
         self._processor = processor
         self._housekeeping = housekeeping
         self._metrics = metrics
-        many = dict.fromkeys(Lane, hands) | {Lane.IO: _IO_HANDS}
+        many = dict.fromkeys(Lane, 2 * engines) | {Lane.IO: _IO_HANDS}
         self._hands = {lane: asyncio.Semaphore(many[lane]) for lane in Lane}
         self._loops: list[asyncio.Task[None]] = []
         self._jobs: set[asyncio.Task[None]] = set()
+        self._done: list[Delivery] = []
 
     def start(self) -> None:
         """Begin to take jobs and to sweep."""
         self._loops = [asyncio.create_task(self._consume(lane)) for lane in Lane]
         self._loops.append(asyncio.create_task(self._sweep()))
+        self._loops.append(asyncio.create_task(self._acknowledge_often()))
 
     async def drain(self) -> None:
         """Take nothing new; wait for the jobs in hand."""
@@ -56,6 +62,7 @@ class Worker:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
         await asyncio.gather(*self._jobs, return_exceptions=True)
+        await _try(self._acknowledge)
 
     async def _consume(self, lane: Lane) -> None:
         hands = self._hands[lane]
@@ -84,7 +91,7 @@ class Worker:
         try:
             job = await self._run(delivery.job)
             # One that rests, or is in other hands, is sent again by the sweeper when it is due.
-            await self._queue.ack([delivery])
+            self._done.append(delivery)
             if job is None or job.state.final:
                 self._note(delivery, job)
         except Exception:
@@ -93,6 +100,20 @@ class Worker:
                 await self._queue.release(delivery, _RELEASE_SECONDS)
         finally:
             heart.cancel()
+
+    async def _acknowledge_often(self) -> None:
+        while True:
+            await asyncio.sleep(_ACK_SECONDS)
+            await _try(self._acknowledge)
+
+    async def _acknowledge(self) -> None:
+        """Remove the messages of jobs that ended, those of one moment together.
+
+        A message that is delivered again because of that finds its job done.
+        """
+        done, self._done = self._done, []
+        if done:
+            await self._queue.ack(done)
 
     async def _run(self, job: str) -> Job | None:
         """Run a job once the line has room; to give it back would count as a failed delivery."""
@@ -114,6 +135,8 @@ class Worker:
         state = job.state.value if job else "unknown"
         self._metrics.jobs.labels(state).inc()
         problem = job.problem.code if job and job.problem else None
+        if delivery.lane is Lane.BULK and state == JobState.SUCCEEDED:  # the ledger says so
+            return
         log.info("job", job=delivery.job, state=state, problem=problem)
 
     async def _sweep(self) -> None:

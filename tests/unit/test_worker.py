@@ -39,7 +39,7 @@ async def working(house, queue, tmp_path, monkeypatch):
             blobs=house.blobs, catalog=house.catalog, queue=queue, epochs=epochs, spool=tmp_path
         ),
         metrics=Metrics(),
-        hands=2,
+        engines=2,
     )
     started.start()
     yield started

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -78,6 +78,12 @@ def parse(text: str, presets: Mapping[str, str] | None = None) -> Instructions:
         else:
             operations += _preset(position, name, presets or {}).operations
     return _sequence(operations)
+
+
+@lru_cache(1024)
+def parse_canonical(text: str) -> Instructions:
+    """Read a canonical text of our own, which names no preset: mostly one of a few."""
+    return parse(text)
 
 
 def parse_json(items: Any) -> Instructions:

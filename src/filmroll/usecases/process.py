@@ -13,7 +13,7 @@ from filmroll.errors import (
     InternalError,
     NotFound,
 )
-from filmroll.instructions import Instructions, parse
+from filmroll.instructions import Instructions, parse_canonical
 from filmroll.model import (
     BatchState,
     Image,
@@ -129,7 +129,7 @@ class Processing:
 
     async def _variants(self, job: Job) -> Made:
         image = await living(self._catalog, job.image)
-        wanted = [parse(text) for text in job.instructions]
+        wanted = [parse_canonical(text) for text in job.instructions]
         return await self._renderer.make(image, wanted, job.lane, record=False)
 
     async def _called_off(self, job: Job) -> bool:

@@ -128,7 +128,8 @@ class Renderer:
             raise
         except REFUSALS as fault:
             results = dict.fromkeys(wanted, Problem.of(fault))
-        variants = [await self._keep(image, one, results[one]) for one in wanted]
+        kept = (self._keep(image, one, results[one]) for one in wanted)
+        variants = await asyncio.gather(*kept)
         if record:
             await self._record(image, variants)
         return {variant.recipe: variant for variant in variants}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from filmroll.errors import Deleted, FilmrollError, InvalidRequest, NotFound
-from filmroll.instructions import parse
+from filmroll.instructions import parse_canonical
 from filmroll.model import Action, Batch, BatchState, Image, Job, Line, LineState, now
 from filmroll.ports import Catalog, Entry, ImageFilter
 from filmroll.usecases.batch.entries import Twins, failed
@@ -91,7 +91,7 @@ class Acting:
     async def _entry(self, batch: Batch, image: Image) -> Entry:
         line = _line(batch, image, LineState.PROCESSING)
         try:
-            require_possible([parse(text) for text in batch.variants], header_of(image))
+            require_possible([parse_canonical(text) for text in batch.variants], header_of(image))
         except FilmrollError as fault:
             return failed(line, fault)
         return await self._twins.reference(batch, line, Said(), image)

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from filmroll.errors import Conflict, FilmrollError, InvalidRequest
-from filmroll.instructions import Instructions, parse, writable
+from filmroll.instructions import Instructions, parse_canonical, writable
 from filmroll.model import Batch, BatchState, Job, JobKind, Lane, Line, LineState, line_job
 from filmroll.usecases.images import MAX_NAME, Annotations
 
@@ -28,7 +28,11 @@ class Said:
         """Add what the ledger says already."""
         if line is None:
             return self
-        own = None if line.variants is None else tuple(parse(text) for text in line.variants)
+        own = (
+            None
+            if line.variants is None
+            else tuple(parse_canonical(text) for text in line.variants)
+        )
         return Said(
             name=line.name if self.name is None else self.name,
             tags=line.tags if self.tags is None else self.tags,
@@ -146,7 +150,7 @@ def wanted(batch: Batch, said: Said) -> tuple[Instructions, ...]:
     """Return the variants to make of an item."""
     if said.variants is not None:
         return said.variants
-    return tuple(parse(text) for text in batch.variants)
+    return tuple(parse_canonical(text) for text in batch.variants)
 
 
 def fetch_job(batch: Batch, line: Line, due_at: float) -> Job:
