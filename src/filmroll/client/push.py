@@ -11,7 +11,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NoReturn, Protocol, TypedDict
 
-from filmroll.client.batches import AsyncBatch
+from filmroll.client.batches import FINAL, AsyncBatch
 from filmroll.client.courier import Courier, Missing
 from filmroll.client.files import Fault, File, Item
 from filmroll.client.parcels import SMALL_BYTES, Packing, portions
@@ -88,6 +88,12 @@ class Push:
         with ThreadPoolExecutor(_THREADS, "push") as threads:
             batch = await self._bring_all(threads)
         self._tally.over = True
+        if batch.view["state"] not in FINAL:
+            await self._finish(batch)
+        return self._summary(batch)
+
+    async def _finish(self, batch: AsyncBatch) -> None:
+        """Seal a batch, wait for it, and note what has failed in it."""
         if self._wishes.seal and batch.view["state"] == "open":
             self._tally.batch = await batch.seal()
         if self._wishes.wait:
@@ -95,7 +101,6 @@ class Push:
         if batch.view["state"] != "open" and batch.view["counts"]["failed"]:
             async for line in batch.results("failed"):
                 self._tally.failed_later(line, self._sources.path_of(line["ref"]))
-        return self._summary(batch)
 
     async def _bring_all(self, threads: Executor) -> AsyncBatch:
         """Return the batch in which everything is, or has failed."""
