@@ -3,6 +3,7 @@
 ``/i/<id>/<instructions>?exp=<epoch seconds>&kid=<key id>&sig=<base64url without padding>``
 
 The signed text has three lines: the path exactly as it stands in the URL, ``exp`` and ``kid``.
+To the path of a whole batch belongs ``?variant=…``, if there is one: it says what is handed out.
 Five lines of any language make one; ``docs/http-api.md`` shows how.
 """
 
@@ -29,7 +30,7 @@ def signature(secret: str, path: str, exp: int, kid: str) -> str:
 def signed(path: str, exp: int, key: SigningKey) -> str:
     """Return the path with its signature; ``exp`` in seconds since the epoch."""
     query = {"exp": exp, "kid": key.id, "sig": signature(key.secret, path, exp, key.id)}
-    return f"{path}?{urlencode(query)}"
+    return f"{path}{'&' if '?' in path else '?'}{urlencode(query)}"
 
 
 def verify(path: str, query: Mapping[str, str], keys: Iterable[SigningKey], at: float) -> int:

@@ -26,6 +26,7 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.batch.archive import Archives
 from filmroll.usecases.batch.batches import Batches
+from filmroll.usecases.batch.export import Export
 from filmroll.usecases.batch.fetching import Fetching
 from filmroll.usecases.batch.ingest import Ingest
 from filmroll.usecases.batch.manifest import Manifest
@@ -217,6 +218,10 @@ def _services(
 ) -> Services:
     catalog, outbox = stores.catalog, base.outbox
     jobs = Jobs(catalog, outbox, processor)
+    batches = Batches(catalog, outbox)
+    downloads = Downloads(
+        blobs=stores.blobs, catalog=catalog, processor=processor, images=base.images
+    )
     manifest = Manifest(catalog, outbox, settings.max_upload_bytes)
     return Services(
         settings=settings,
@@ -231,7 +236,7 @@ def _services(
         uploads=base.uploads,
         completion=Completion(base.images, jobs, outbox),
         url_uploads=UrlUploads(catalog),
-        batches=Batches(catalog, outbox),
+        batches=batches,
         manifest=manifest,
         ingest=base.ingest,
         archives=Archives(
@@ -243,9 +248,8 @@ def _services(
         ),
         images=base.images,
         jobs=jobs,
-        downloads=Downloads(
-            blobs=stores.blobs, catalog=catalog, processor=processor, images=base.images
-        ),
+        downloads=downloads,
+        export=Export(batches=batches, images=base.images, downloads=downloads),
         presets=Presets(catalog),
         keys=Keys(catalog),
         idempotency=Idempotency(catalog),

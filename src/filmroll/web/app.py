@@ -34,6 +34,7 @@ from filmroll.settings import Role
 from filmroll.web.access import Gate
 from filmroll.web.batches import batches
 from filmroll.web.delivery import DeliveryRoute
+from filmroll.web.exports import EXPORTS, ExportRoute
 from filmroll.web.hosts import allowed_hosts, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
 from filmroll.web.internal import internal, require_role
@@ -74,6 +75,7 @@ class App:
         self._upload = UploadRoute(services, gate) if role in UPLOADING else None
         self._items = ItemsRoute(services, gate) if role in UPLOADING else None
         self._delivery = DeliveryRoute(services, gate) if role in DELIVERING else None
+        self._exports = ExportRoute(services, gate) if role in DELIVERING else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -98,7 +100,10 @@ class App:
     async def _dispatch(self, scope: Scope, incoming: Incoming, exchange: "_Exchange") -> None:
         path: str = scope["path"]
         require_host(scope, self._hosts)
-        if self._delivery is not None and path.startswith("/i/"):
+        if self._exports is not None and path.startswith(EXPORTS):
+            exchange.route = f"{EXPORTS}{{batch}}"
+            await self._exports(Request(scope, incoming), incoming, exchange.send)
+        elif self._delivery is not None and path.startswith("/i/"):
             exchange.route = "/i"
             await self._delivery(Request(scope, incoming), exchange.send)
         elif self._upload is not None and path == _UPLOADS and scope["method"] == "POST":
@@ -173,7 +178,7 @@ class _Exchange:
         """Send an error, unless an answer is on its way already."""
         if self.status == 0:
             await self._incoming.drain()
-            if self.route == "/i":  # a page that may show the picture may also see why not
+            if self.route.startswith("/i"):  # a page that may show the picture may also see why not
                 response.headers["Access-Control-Allow-Origin"] = "*"
             await response(self._scope, self._incoming, self.send)
 

@@ -134,7 +134,8 @@ class DeliveryRoute:
             part = _part(request, asset)
         headers += describing(asset)
         if request.scope["query_string"] and "dl" in request.query_params:
-            headers.append(attachment(request.query_params["dl"], asset))
+            otherwise = f"{asset.image}.{asset.format}"
+            headers.append(attachment(request.query_params["dl"], otherwise))
         await _send_part(request, send, answer, headers, part)
 
 

@@ -51,6 +51,11 @@ class Incoming:
         """Let go of the connection: what an error's traceback still holds must not keep it open."""
         self._receive = _ended
 
+    async def left(self) -> None:
+        """Return once the client has left; for an answer that is sent while nobody reads on."""
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def _next(self) -> Message:
         """Wait for a message, but not for ever: as asyncio.timeout does, at a third of its cost."""
         task = asyncio.current_task()

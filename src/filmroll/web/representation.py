@@ -61,9 +61,9 @@ def caching(permit: Permit, *, lasting: bool) -> tuple[bytes, bytes]:
     return b"cache-control", f"{scope}, max-age={seconds}{immutable}".encode()
 
 
-def attachment(name: str, asset: Asset) -> tuple[bytes, bytes]:
+def attachment(name: str, otherwise: str) -> tuple[bytes, bytes]:
     """Write a file name so that no browser takes it for more than a name (RFC 6266)."""
-    clean = re.sub(r'[\x00-\x1f\x7f/\\"]', "_", name)[:200] or f"{asset.image}.{asset.format}"
+    clean = re.sub(r'[\x00-\x1f\x7f/\\"]', "_", name)[:200] or otherwise
     plain = clean.encode("ascii", "replace").decode().replace("?", "_")
     encoded = quote(clean.encode("utf-8", "replace"))
     disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{encoded}"

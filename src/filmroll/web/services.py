@@ -9,6 +9,7 @@ from filmroll.telemetry import Metrics
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.archive import Archives
 from filmroll.usecases.batch.batches import Batches
+from filmroll.usecases.batch.export import Export
 from filmroll.usecases.batch.ingest import Ingest
 from filmroll.usecases.batch.manifest import Manifest
 from filmroll.usecases.by_url import UrlUploads
@@ -47,6 +48,7 @@ class Services:
     images: Images
     jobs: Jobs
     downloads: Downloads
+    export: Export
     presets: Presets
     keys: Keys
     idempotency: Idempotency
