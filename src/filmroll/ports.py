@@ -15,6 +15,8 @@ from filmroll.model import (
     AccessKey,
     Batch,
     BatchState,
+    DeliveryState,
+    Endpoint,
     Header,
     IdempotentRequest,
     Image,
@@ -26,6 +28,7 @@ from filmroll.model import (
     Problem,
     SigningKey,
     Variant,
+    WebhookDelivery,
 )
 
 # ---------------------------------------------------------------------------------------- blobs
@@ -134,12 +137,29 @@ class BatchPage:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries of an endpoint to list."""
+
+    endpoint: str
+    state: DeliveryState | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveryPage:
+    """A page of a listing, newest first; ``next_cursor`` is None on the last one."""
+
+    items: tuple[WebhookDelivery, ...]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Entry:
-    """A line offered to a ledger, with the image and the job that come with it."""
+    """A line offered to a ledger, with all that comes with it."""
 
     line: Line
     image: Image | None = None  # a new one, of this line's own
     job: Job | None = None
+    deliveries: Sequence[WebhookDelivery] = ()
 
 
 class Standing(NamedTuple):
@@ -154,9 +174,14 @@ class Catalog(Protocol):
 
     Every write is one atomic step on one image (its record, variants and jobs), durable on return.
     A reader that starts after a write has returned sees it, from any process.
+
+    ``deliveries`` are the webhooks that tell of a write: they are kept in the same step, and only
+    if it changes something; those to endpoints that are not active (any more) are left out.
     """
 
-    async def add_image(self, image: Image, job: Job | None) -> Image:
+    async def add_image(
+        self, image: Image, job: Job | None, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> Image:
         """Add an image together with its job (the outbox), both or neither.
 
         If the id exists already nothing is changed; returns the record that is there either way.
@@ -228,7 +253,13 @@ class Catalog(Protocol):
     async def extend_job(self, job: Job, until: float) -> bool:
         """Move the lease of this very attempt (``attempts``); False if it was lost."""
 
-    async def finish_job(self, job: Job, image: Image | None, variants: Sequence[Variant]) -> bool:
+    async def finish_job(
+        self,
+        job: Job,
+        image: Image | None,
+        variants: Sequence[Variant],
+        deliveries: Sequence[WebhookDelivery] = (),
+    ) -> bool:
         """Write the end of an attempt: the job (final, or queued again), variants, the image.
 
         The end of a job is the end of its line, too. False, and nothing written, if the stored
@@ -296,6 +327,58 @@ class Catalog(Protocol):
 
     async def due_batches(self, before: float, limit: int) -> Sequence[Batch]:
         """Return open batches that expire before that time."""
+
+    async def untold_batches(self, limit: int) -> Sequence[Batch]:
+        """Return batches that have ended and are not told yet."""
+
+    async def tell_batch(self, batch: Batch, deliveries: Sequence[WebhookDelivery]) -> bool:
+        """Note that the end of a batch is told; its version stays.
+
+        False, and no change, if it is told already or has ended anew since it was read.
+        """
+
+    async def add_endpoint(self, endpoint: Endpoint) -> Endpoint:
+        """Add an endpoint; if the id exists already, return the one that is there, unchanged."""
+
+    async def get_endpoint(self, endpoint: str) -> Endpoint | None:
+        """Return an endpoint."""
+
+    async def list_endpoints(self) -> Sequence[Endpoint]:
+        """Return all endpoints, oldest first."""
+
+    async def disable_endpoint(self, endpoint: str, detail: str, now: float) -> None:
+        """Send an endpoint nothing any more: what is pending fails, with this detail."""
+
+    async def delete_endpoint(self, endpoint: str) -> bool:
+        """Remove an endpoint and its deliveries; False if there was none."""
+
+    async def get_delivery(self, delivery: str) -> WebhookDelivery | None:
+        """Return a delivery."""
+
+    async def list_deliveries(
+        self, where: DeliveryFilter, limit: int, cursor: str | None
+    ) -> DeliveryPage:
+        """List deliveries, newest first; raises InvalidRequest for a foreign cursor."""
+
+    async def claim_deliveries(
+        self, endpoint: str, limit: int, now: float, lease: float
+    ) -> Sequence[WebhookDelivery]:
+        """Start an attempt at deliveries that are due: one attempt more, ``due_at = now + lease``.
+
+        Most overdue first. None is started twice before its lease is over.
+        """
+
+    async def finish_delivery(self, delivery: WebhookDelivery) -> bool:
+        """Write the end of an attempt.
+
+        False, and no change, unless the delivery is still pending at this very attempt.
+        """
+
+    async def replay_delivery(self, delivery: str, now: float) -> WebhookDelivery | None:
+        """Make a delivery due now, once more if it has ended; None if it is unknown."""
+
+    async def expire_deliveries(self, before: float) -> None:
+        """Forget deliveries that ended before that time, by ``finished_at``."""
 
     async def put_preset(self, preset: Preset) -> None:
         """Add or replace a preset; an older one's ``created_at`` stays."""

@@ -7,13 +7,13 @@ import json
 from dataclasses import astuple
 
 from filmroll.errors import InvalidRequest
-from filmroll.model import Batch, Image, is_id
-from filmroll.ports import BatchFilter, ImageFilter
+from filmroll.model import Batch, Image, WebhookDelivery, is_id
+from filmroll.ports import BatchFilter, DeliveryFilter, ImageFilter
 
-Filter = ImageFilter | BatchFilter
+Filter = ImageFilter | BatchFilter | DeliveryFilter
 
 
-def after(record: Image | Batch, where: Filter) -> str:
+def after(record: Image | Batch | WebhookDelivery, where: Filter) -> str:
     """Return the cursor that continues a listing after ``record``."""
     text = json.dumps([record.created_at, record.id, _fingerprint(where)])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")

@@ -13,6 +13,10 @@ from filmroll.model import (
     Batch,
     BatchState,
     Counts,
+    DeliveryState,
+    Endpoint,
+    EndpointState,
+    Event,
     Image,
     ImageState,
     Job,
@@ -26,6 +30,7 @@ from filmroll.model import (
     Scope,
     Variant,
     VariantState,
+    WebhookDelivery,
 )
 
 Record = TypeVar("Record")
@@ -61,6 +66,10 @@ def _texts(value: list[str] | None) -> tuple[str, ...] | None:
     return None if value is None else tuple(value)
 
 
+def _events(value: list[str] | None) -> tuple[Event, ...] | None:
+    return None if value is None else tuple(map(Event, value))
+
+
 def _scopes(value: list[str]) -> tuple[Scope, ...]:
     return tuple(map(Scope, value))
 
@@ -81,6 +90,7 @@ _CONVERSIONS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
         "on_duplicate": OnDuplicate,
         "variants": tuple,
         "counts": _counts,
+        "told": bool,
     },
     Line: {
         "state": LineState,
@@ -89,5 +99,7 @@ _CONVERSIONS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
         "received": bool,
         "problem": _problem,
     },
+    Endpoint: {"state": EndpointState, "events": _events},
+    WebhookDelivery: {"state": DeliveryState, "event": Event},
     AccessKey: {"scopes": _scopes},
 }

@@ -13,6 +13,7 @@ from filmroll.model import (
     AccessKey,
     Batch,
     BatchState,
+    DeliveryState,
     IdempotentRequest,
     Image,
     ImageState,
@@ -24,6 +25,7 @@ from filmroll.model import (
     Preset,
     Problem,
     SigningKey,
+    WebhookDelivery,
 )
 
 Key = TypeVar("Key", AccessKey, SigningKey)
@@ -214,12 +216,38 @@ def reopened(batch: Batch) -> Batch:
     """Let a complete batch wait for its lines again."""
     if not batch.state.final:
         return batch
-    return replace(batch, state=BatchState.SEALED, finished_at=None)
+    return replace(batch, state=BatchState.SEALED, finished_at=None, told=False)
+
+
+def told(stored: Batch | None, batch: Batch) -> Batch | None:
+    """Note that the end of a batch is told; None if it is, or if it has ended anew since."""
+    if stored is None or stored.told or stored.finished_at != batch.finished_at:
+        return None
+    return replace(stored, told=True)
 
 
 def restarted(image: Image, state: ImageState) -> Image:
     """Let an image wait anew for variants that could not be made."""
     return replace(image, state=state, problem=None, version=image.version + 1)
+
+
+def posted(stored: WebhookDelivery, now: float, lease: float) -> WebhookDelivery:
+    """Start an attempt at a delivery that is due."""
+    return replace(stored, attempts=stored.attempts + 1, due_at=now + lease)
+
+
+def same_post(stored: WebhookDelivery | None, delivery: WebhookDelivery) -> bool:
+    """Whether the attempt that ``delivery`` belongs to still counts."""
+    return (
+        stored is not None
+        and stored.state is DeliveryState.PENDING
+        and stored.attempts == delivery.attempts
+    )
+
+
+def replayed(stored: WebhookDelivery, now: float) -> WebhookDelivery:
+    """Let a delivery be due at once, whatever has become of it."""
+    return replace(stored, state=DeliveryState.PENDING, due_at=now, finished_at=None)
 
 
 def kept_preset(stored: Preset | None, preset: Preset) -> Preset:

@@ -15,6 +15,7 @@ from filmroll.model import (
     Preset,
     SigningKey,
     Variant,
+    WebhookDelivery,
     now,
 )
 from filmroll.ports import ImageFilter, ImagePage
@@ -35,11 +36,14 @@ class MemoryCatalog(Batches):
         self._signing_keys: dict[str, SigningKey] = {}
         self._requests: dict[str, IdempotentRequest] = {}
 
-    async def add_image(self, image: Image, job: Job | None) -> Image:
+    async def add_image(
+        self, image: Image, job: Job | None, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> Image:
         if image.id not in self._images:
             self._images[image.id] = image
             if job is not None:
                 self._jobs.setdefault(job.id, job)
+            self._write_deliveries(deliveries)
         return self._images[image.id]
 
     async def get_image(self, image: str) -> Image | None:
@@ -131,7 +135,13 @@ class MemoryCatalog(Batches):
             self._jobs[job.id] = extended
         return extended is not None
 
-    async def finish_job(self, job: Job, image: Image | None, variants: Sequence[Variant]) -> bool:
+    async def finish_job(
+        self,
+        job: Job,
+        image: Image | None,
+        variants: Sequence[Variant],
+        deliveries: Sequence[WebhookDelivery] = (),
+    ) -> bool:
         stored = self._images.get(job.image)
         if not rules.same_attempt(self._jobs.get(job.id), job):
             return False
@@ -142,6 +152,7 @@ class MemoryCatalog(Batches):
         self._put_variants(variants)
         if image is not None and stored is not None:
             self._images[stored.id] = rules.advanced(stored, image)
+        self._write_deliveries(deliveries)
         return True
 
     async def cancel_job(self, job: str, now: float) -> Job | None:

@@ -6,17 +6,18 @@ from collections.abc import Mapping, Sequence
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
+from filmroll.catalog.memory.webhooks import Webhooks
 from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
 from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
 
 
-class Batches:
+class Batches(Webhooks):
     """The part of the catalog that knows batches."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._images: dict[str, Image] = {}
         self._jobs: dict[str, Job] = {}
-        self._batches: dict[str, Batch] = {}
         self._lines: dict[tuple[str, str], Line] = {}
 
     async def add_batch(self, batch: Batch, job: Job | None = None) -> Batch:
@@ -123,6 +124,7 @@ class Batches:
             return False
         if entry.job is not None:
             self._jobs[entry.job.id] = entry.job
+        self._write_deliveries(entry.deliveries)
         return True
 
     def _retry(self, batch: str, entry: Entry) -> Line | None:

@@ -11,6 +11,7 @@ from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import insert_image, replace_image
 from filmroll.catalog.sqlite.tables import AT_ONCE, BATCHES, IMAGES, JOBS, LINES, Part
+from filmroll.catalog.sqlite.webhooks import write_deliveries
 from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
 from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
 
@@ -120,6 +121,7 @@ def _keep(connection: apsw.Connection, entry: Entry) -> bool:
         return False
     if entry.job is not None:
         JOBS.put(connection, entry.job)
+    write_deliveries(connection, entry.deliveries)
     return True
 
 

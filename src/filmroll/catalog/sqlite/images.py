@@ -11,7 +11,8 @@ from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import IMAGES, JOBS, OPEN, VARIANTS, Part
-from filmroll.model import Image, Job, Variant, now
+from filmroll.catalog.sqlite.webhooks import write_deliveries
+from filmroll.model import Image, Job, Variant, WebhookDelivery, now
 from filmroll.ports import ImageFilter, ImagePage
 from filmroll.sqlite import rows
 
@@ -19,8 +20,10 @@ from filmroll.sqlite import rows
 class Images(Part):
     """The part of the catalog that knows images."""
 
-    async def add_image(self, image: Image, job: Job | None) -> Image:
-        return await self._db.write(_add, image, job)
+    async def add_image(
+        self, image: Image, job: Job | None, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> Image:
+        return await self._db.write(_add, image, job, deliveries)
 
     async def get_image(self, image: str) -> Image | None:
         return self._db.read(IMAGES.get, image)
@@ -82,13 +85,19 @@ def replace_image(connection: apsw.Connection, stored: Image, image: Image) -> N
         _tag(connection, image)
 
 
-def _add(connection: apsw.Connection, image: Image, job: Job | None) -> Image:
+def _add(
+    connection: apsw.Connection,
+    image: Image,
+    job: Job | None,
+    deliveries: Sequence[WebhookDelivery],
+) -> Image:
     if not insert_image(connection, image):
         stored = IMAGES.get(connection, image.id)
         assert stored is not None, "it collided with this very id"
         return stored
     if job is not None:
         JOBS.add(connection, job)
+    write_deliveries(connection, deliveries)
     return image
 
 

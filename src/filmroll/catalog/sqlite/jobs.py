@@ -10,7 +10,8 @@ from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import replace_image
 from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import AT_ONCE, IMAGES, JOBS, OPEN, VARIANTS, Part
-from filmroll.model import Image, Job, Variant
+from filmroll.catalog.sqlite.webhooks import write_deliveries
+from filmroll.model import Image, Job, Variant, WebhookDelivery
 from filmroll.sqlite import rows
 
 
@@ -29,8 +30,14 @@ class Jobs(Part):
     async def extend_job(self, job: Job, until: float) -> bool:
         return await self._db.write(_extend, job, until)
 
-    async def finish_job(self, job: Job, image: Image | None, variants: Sequence[Variant]) -> bool:
-        return await self._db.write(_finish, job, image, variants)
+    async def finish_job(
+        self,
+        job: Job,
+        image: Image | None,
+        variants: Sequence[Variant],
+        deliveries: Sequence[WebhookDelivery] = (),
+    ) -> bool:
+        return await self._db.write(_finish, job, image, variants, deliveries)
 
     async def cancel_job(self, job: str, now: float) -> Job | None:
         return await self._db.write(_cancel, job, now)
@@ -67,7 +74,11 @@ def _extend(connection: apsw.Connection, job: Job, until: float) -> bool:
 
 
 def _finish(
-    connection: apsw.Connection, job: Job, image: Image | None, variants: Sequence[Variant]
+    connection: apsw.Connection,
+    job: Job,
+    image: Image | None,
+    variants: Sequence[Variant],
+    deliveries: Sequence[WebhookDelivery],
 ) -> bool:
     stored = IMAGES.get(connection, job.image)
     if not rules.same_attempt(JOBS.get(connection, job.id), job):
@@ -80,6 +91,7 @@ def _finish(
         VARIANTS.put(connection, variant)
     if image is not None and stored is not None:
         replace_image(connection, stored, rules.advanced(stored, image))
+    write_deliveries(connection, deliveries)
     return True
 
 

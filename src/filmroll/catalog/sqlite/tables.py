@@ -9,6 +9,7 @@ from filmroll.catalog.records import Record, decode, encode, others
 from filmroll.model import (
     AccessKey,
     Batch,
+    Endpoint,
     IdempotentRequest,
     Image,
     Job,
@@ -16,6 +17,7 @@ from filmroll.model import (
     Preset,
     SigningKey,
     Variant,
+    WebhookDelivery,
 )
 from filmroll.sqlite import Database, rows
 
@@ -87,6 +89,23 @@ MIGRATIONS = (
     CREATE INDEX lines_failed ON lines (batch, number) WHERE state = 'failed';
     CREATE INDEX lines_declared ON lines (batch, number) WHERE state = 'declared';
     """,
+    """
+    ALTER TABLE batches ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+    CREATE INDEX batches_untold ON batches (id) WHERE NOT told AND state NOT IN ('open', 'sealed');
+
+    CREATE TABLE endpoints (
+        id TEXT PRIMARY KEY, created_at REAL NOT NULL, record TEXT NOT NULL
+    ) STRICT;
+
+    CREATE TABLE deliveries (
+        id TEXT PRIMARY KEY, endpoint TEXT NOT NULL, state TEXT NOT NULL, created_at REAL NOT NULL,
+        due_at REAL NOT NULL, finished_at REAL, record TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX deliveries_newest ON deliveries (endpoint, created_at, id);
+    CREATE INDEX deliveries_failed ON deliveries (endpoint, created_at, id) WHERE state = 'failed';
+    CREATE INDEX deliveries_due ON deliveries (endpoint, due_at) WHERE state = 'pending';
+    CREATE INDEX deliveries_ended ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
+    """,
 )
 
 AT_ONCE = 1000  # rows forgotten in one step, so that others' writes come between
@@ -143,11 +162,18 @@ class Table(Generic[Record]):
 IMAGES = Table("images", Image, ["id"], ["state", "created_at", "batch", "sha256"])
 VARIANTS = Table("variants", Variant, ["image", "recipe"], ["created_at"])
 JOBS = Table("jobs", Job, ["id"], ["image", "state", "due_at", "finished_at"])
-BATCHES = Table("batches", Batch, ["id"], ["name", "state", "created_at", "expires_at"])
+BATCHES = Table("batches", Batch, ["id"], ["name", "state", "created_at", "expires_at", "told"])
 LINES = Table("lines", Line, ["batch", "ref"], ["number", "state"])
 PRESETS = Table("presets", Preset, ["name"])
 ACCESS_KEYS = Table("access_keys", AccessKey, ["id"], ["hash", "created_at"])
 SIGNING_KEYS = Table("signing_keys", SigningKey, ["id"], ["created_at"])
+ENDPOINTS = Table("endpoints", Endpoint, ["id"], ["created_at"])
+DELIVERIES = Table(
+    "deliveries",
+    WebhookDelivery,
+    ["id"],
+    ["endpoint", "state", "created_at", "due_at", "finished_at"],
+)
 REQUESTS = Table("requests", IdempotentRequest, ["key"], ["expires_at"])
 
 
