@@ -4,7 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filmroll.archives import ArchiveLimits
@@ -16,7 +16,7 @@ from filmroll.engine.pool import EnginePool
 from filmroll.engine.process import Bounds
 from filmroll.errors import StorageFull, StoreUnavailable
 from filmroll.fetch import GuardedClient
-from filmroll.model import JobKind
+from filmroll.model import JobKind, Lane
 from filmroll.ports import BlobStore, Catalog, Epochs, Fetcher, JobQueue, Processor
 from filmroll.probe import HeaderProbe
 from filmroll.queues.sqlite import SqliteQueue
@@ -48,6 +48,10 @@ from filmroll.web.app import PROCESSING
 from filmroll.web.remote import RemoteProcessor
 from filmroll.web.services import Services
 from filmroll.worker import Worker
+
+_BULK_NICENESS = 15
+_BULK_STRETCH = 10.0
+_BULK_IDLE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,14 +181,20 @@ def _errands(
 async def _processing(
     settings: Settings, stores: Stores, base: _Base
 ) -> AsyncIterator[_Processing]:
-    size = settings.engines + 1  # bulk never takes the last one
+    slots = {Lane.INTERACTIVE: settings.engines + 1, Lane.BULK: settings.engines}
     bounds = Bounds(
         memory=settings.engine_memory_bytes,
         seconds=settings.engine_seconds,
         limits=settings.limits,
     )
-    engine = EnginePool(size, line=size, bounds=bounds)
-    admission = Admission(size, settings.waiting_line)
+    engine = EnginePool(slots[Lane.INTERACTIVE], line=slots[Lane.INTERACTIVE], bounds=bounds)
+    # These are there while there is bulk work, and step back for everybody else: so their wall
+    # time says little.
+    patient = replace(bounds, niceness=_BULK_NICENESS, stretch=_BULK_STRETCH)
+    bulk = EnginePool(
+        slots[Lane.BULK], line=slots[Lane.BULK], bounds=patient, idle_seconds=_BULK_IDLE_SECONDS
+    )
+    admission = Admission(slots, settings.waiting_line)
     liveness = Liveness(engine)
     guarded = _guarded_client(settings)
     await engine.start()
@@ -196,7 +206,7 @@ async def _processing(
             processor=Processing(
                 blobs=stores.blobs,
                 catalog=stores.catalog,
-                engine=engine,
+                engines={Lane.INTERACTIVE: engine, Lane.BULK: bulk},
                 admission=admission,
                 liveness=liveness,
                 errands=_errands(settings, stores, base, guarded),
@@ -204,6 +214,7 @@ async def _processing(
         )
     finally:
         await guarded.close()
+        await bulk.close()
         await engine.close()
 
 

@@ -17,7 +17,7 @@ from filmroll.engine import pipeline, sandbox, selfcheck, wire
 from filmroll.engine.faults import too_much_memory
 from filmroll.engine.loaders import restrict
 from filmroll.errors import FilmrollError
-from filmroll.instructions import parse
+from filmroll.instructions import parse_canonical
 from filmroll.limits import Limits
 from filmroll.model import Problem
 from filmroll.ports import Picture
@@ -27,7 +27,7 @@ def main() -> None:
     """Serve requests until the parent hangs up."""
     settings = json.loads(sys.argv[1])
     limits = Limits(**settings["limits"])
-    sandbox.confine(settings["memory"])
+    sandbox.confine(settings["memory"], settings["niceness"])
     restrict()
     os.set_blocking(sys.stderr.fileno(), False)  # nobody may read until the end
     with socket.socket(fileno=sys.stdin.fileno()) as parent:
@@ -47,7 +47,7 @@ def _answer(
 ) -> tuple[dict[str, Any], list[bytes]]:
     if request.get("check"):
         return {"check": selfcheck.report()}, []
-    wanted = [parse(text) for text in request["wanted"]]
+    wanted = [parse_canonical(text) for text in request["wanted"]]
     overlays = dict(zip(request["overlays"], files[1:], strict=True))
     try:
         results = pipeline.make(files[0], wanted, overlays, limits, output)

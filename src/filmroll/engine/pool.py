@@ -20,15 +20,21 @@ _LINE_PER_CHILD = 4
 class EnginePool:
     """``ports.Engine`` over ``size`` child processes (one per processor if not given).
 
-    ``line`` is how many jobs may wait for a child; one more is refused at once.
+    ``line`` is how many jobs may wait for a child; one more is refused at once. A child that has
+    had nothing to do for ``idle_seconds`` is ended, if any are given; the next job starts another.
     """
 
     def __init__(
-        self, size: int | None = None, line: int | None = None, bounds: Bounds | None = None
+        self,
+        size: int | None = None,
+        line: int | None = None,
+        bounds: Bounds | None = None,
+        idle_seconds: float | None = None,
     ) -> None:
         size = size or os.cpu_count() or 1
         self._line = _LINE_PER_CHILD * size if line is None else line
         self._waiting = 0
+        self._idle_seconds = idle_seconds
         bounds = bounds or Bounds()
         self._supervisors = [Supervisor(bounds) for _ in range(size)]
         self._free: asyncio.LifoQueue[Supervisor] = asyncio.LifoQueue()
@@ -93,6 +99,9 @@ class EnginePool:
             yield supervisor
         finally:
             self._free.put_nowait(supervisor)
+            if self._idle_seconds is not None:
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._idle_seconds, supervisor.retire_unless_used, supervisor.uses)
 
 
 def _results(message: dict[str, Any], blobs: list[bytes]) -> list[Picture | Problem]:

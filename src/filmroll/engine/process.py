@@ -29,11 +29,13 @@ class Bounds:
     """What one child may use."""
 
     limits: Limits = field(default_factory=Limits)
-    seconds: float = 30.0  # wall time and CPU time of one job
+    seconds: float = 30.0  # CPU time of one job
+    stretch: float = 1.0  # wall time : CPU time
     memory: int = 2 << 30  # bytes of address space
     output: int = 256 << 20  # bytes of all pictures of one job
     jobs: int = 2_000  # then a fresh process takes over: leaks of C libraries end with it
     resident: int = 512 << 20  # bytes kept after a job; a child that holds more is replaced
+    niceness: int = 5  # whoever hands out the work, and answers everybody else, comes first
 
 
 class ChildProcess:
@@ -125,6 +127,7 @@ def _spawn(bounds: Bounds) -> tuple[subprocess.Popen[bytes], socket.socket]:
         "memory": bounds.memory,
         "output": bounds.output,
         "seconds": bounds.seconds,
+        "niceness": bounds.niceness,
     }
     ours, theirs = socket.socketpair()
     ours.setblocking(False)  # noqa: FBT003 -- the library's signature

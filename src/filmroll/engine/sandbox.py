@@ -11,12 +11,13 @@ from filmroll.engine.wire import MAX_FILES
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_NO_NEW_PRIVS = 38
-_NICER = 5  # whoever hands out the work, and answers everybody else, comes first
 _OWN_FILES = 20  # descriptors beside those of a request: socket, stderr, fonts
 
 
-def confine(memory: int) -> None:
+def confine(memory: int, niceness: int) -> None:
     """Bound the address space to ``memory`` bytes, forbid new files, core dumps and orphanhood.
+
+    Others come first, by so much ``niceness``.
 
     The kernel ties the death signal to the thread that started this process: the parent starts
     its children from the thread of its event loop, which lives as long as it does.
@@ -24,7 +25,7 @@ def confine(memory: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    os.nice(_NICER)
+    os.nice(niceness)
     _limit(resource.RLIMIT_AS, memory)
     _limit(resource.RLIMIT_NOFILE, MAX_FILES + _OWN_FILES)
     _limit(resource.RLIMIT_FSIZE, 0)

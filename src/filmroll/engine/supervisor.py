@@ -20,6 +20,7 @@ class Supervisor:
         self._child: ChildProcess | None = None
         self._closed = False
         self._ends: set[asyncio.Task[None]] = set()
+        self.uses = 0  # jobs that were begun
 
     @property
     def pid(self) -> int | None:
@@ -54,9 +55,10 @@ class Supervisor:
         InternalError if there is none, Overloaded if the engine is closed meanwhile. Whoever is
         cancelled takes the child along: nobody wants its work any more.
         """
+        self.uses += 1
         child = await self.start()
         try:
-            async with asyncio.timeout(self._bounds.seconds):
+            async with asyncio.timeout(self._bounds.seconds * self._bounds.stretch):
                 answer = await child.ask(request, descriptors)
         except TimeoutError:
             self.retire()
@@ -79,6 +81,11 @@ class Supervisor:
             self._child = None
             self._ends.add(end)
             end.add_done_callback(self._ends.discard)
+
+    def retire_unless_used(self, uses: int) -> None:
+        """End the child if no job has been begun since there had been so many."""
+        if self.uses == uses and not self._closed:
+            self.retire()
 
     def _refuse_if_closed(self) -> None:
         if self._closed:

@@ -1,8 +1,8 @@
-"""Who may have an engine now: a bounded waiting line, in which people come before bulk."""
+"""Who may have an engine now: each lane has slots of its own, and people a bounded line."""
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from filmroll.errors import Overloaded
@@ -10,18 +10,20 @@ from filmroll.model import Lane
 
 
 class Admission:
-    """Hands out slots. Bulk leaves one of them free, so that interactive work starts at once."""
+    """Hands out slots."""
 
-    def __init__(self, slots: int, line: int) -> None:
-        """``slots`` may work at once (bulk: one less); ``line`` more are let in to wait."""
-        self._free = slots
+    def __init__(self, slots: Mapping[Lane, int], line: int) -> None:
+        """``slots`` of a lane may work at once; ``line`` more people are let in to wait."""
+        self._free = dict(slots)
         self._line = line
-        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in Lane}
+        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in slots}
 
     @property
     def full(self) -> bool:
         """Whether the next interactive caller would be refused."""
-        return len(self._waiting[Lane.INTERACTIVE]) >= self._line and self._free == 0
+        return (
+            len(self._waiting[Lane.INTERACTIVE]) >= self._line and not self._free[Lane.INTERACTIVE]
+        )
 
     def refuse_if_full(self, lane: Lane) -> None:
         """Raise Overloaded if somebody who waits for an answer had better come again."""
@@ -39,12 +41,11 @@ class Admission:
         try:
             yield
         finally:
-            self._free += 1
-            self._wake()
+            self._give_back(lane)
 
     async def _take(self, lane: Lane) -> None:
-        if self._free > self._reserve(lane) and not self._waiting[lane]:
-            self._free -= 1
+        if self._free[lane]:
+            self._free[lane] -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting[lane].append(turn)
@@ -56,19 +57,15 @@ class Admission:
 
     def _give_up(self, lane: Lane, turn: "asyncio.Future[None]") -> None:
         if turn.done() and not turn.cancelled():  # the slot came just as the caller left
-            self._free += 1
-            self._wake()
+            self._give_back(lane)
         elif turn in self._waiting[lane]:
             self._waiting[lane].remove(turn)
 
-    def _wake(self) -> None:
-        for lane in (Lane.INTERACTIVE, Lane.BULK):
-            while self._waiting[lane] and self._free > self._reserve(lane):
-                turn = self._waiting[lane].popleft()
-                if not turn.done():
-                    self._free -= 1
-                    turn.set_result(None)
-
-    @staticmethod
-    def _reserve(lane: Lane) -> int:
-        return 1 if lane is Lane.BULK else 0
+    def _give_back(self, lane: Lane) -> None:
+        """Pass a slot on to who has waited the longest, if anybody has."""
+        while self._waiting[lane]:
+            turn = self._waiting[lane].popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free[lane] += 1

@@ -50,7 +50,7 @@ class Processing:
         *,
         blobs: BlobStore,
         catalog: Catalog,
-        engine: Engine,
+        engines: Mapping[Lane, Engine],
         admission: Admission,
         liveness: Liveness,
         errands: Mapping[JobKind, Errand],
@@ -59,7 +59,7 @@ class Processing:
         self._errands = errands
         self._admission = admission
         self._renderer = Renderer(
-            blobs=blobs, catalog=catalog, engine=engine, admission=admission, liveness=liveness
+            blobs=blobs, catalog=catalog, engines=engines, admission=admission, liveness=liveness
         )
 
     async def run_job(self, job: str) -> Job | None:

@@ -70,13 +70,13 @@ class Renderer:
         *,
         blobs: BlobStore,
         catalog: Catalog,
-        engine: Engine,
+        engines: Mapping[Lane, Engine],
         admission: Admission,
         liveness: Liveness,
     ) -> None:
         self._blobs = blobs
         self._catalog = catalog
-        self._engine = engine
+        self._engines = engines
         self._admission = admission
         self._liveness = liveness
         self._flying: dict[tuple[str, str], _Flight] = {}
@@ -159,8 +159,9 @@ class Renderer:
             made: Sequence[Picture | Problem] = ()
             if possible:
                 async with self._admission.slot(lane):
-                    made = await self._engine.make(source, possible, there)
-                self._liveness.note()
+                    made = await self._engines[lane].make(source, possible, there)
+                if lane is Lane.INTERACTIVE:
+                    self._liveness.note()
         results: dict[Instructions, Picture | Problem] = dict.fromkeys(wanted, _WATERMARK_GONE)
         results |= dict(zip(possible, made, strict=True))
         return results

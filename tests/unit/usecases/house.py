@@ -9,7 +9,7 @@ from typing import BinaryIO
 from filmroll.blobs.memory import MemoryBlobs
 from filmroll.catalog.memory import MemoryCatalog
 from filmroll.instructions import Instructions, parse
-from filmroll.model import Image, ImageState, Job, Problem, Variant, new_id, now, original_key
+from filmroll.model import Image, ImageState, Job, Lane, Problem, Variant, new_id, now, original_key
 from filmroll.ports import Picture
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.liveness import Liveness
@@ -70,8 +70,8 @@ class House:
         self.processing = Processing(
             blobs=self.blobs,
             catalog=self.catalog,
-            engine=self.engine,
-            admission=Admission(2, 4),
+            engines=dict.fromkeys(Lane, self.engine),
+            admission=Admission(dict.fromkeys(Lane, 2), 4),
             liveness=self.liveness,
             errands={},
         )
