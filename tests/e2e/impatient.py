@@ -7,11 +7,11 @@ ever.
 from filmroll import worker
 from filmroll.cli import main
 from filmroll.usecases import jobs, process, upload
-from filmroll.web import incoming
+from filmroll.web import exports, incoming
 
 process.LEASE_SECONDS = worker.LEASE_SECONDS = 4.0
 jobs.OVERDUE_SECONDS = upload.OVERDUE_SECONDS = 4.0
-incoming.STALL_SECONDS = 2.0
+incoming.STALL_SECONDS = exports.PATIENCE_SECONDS = 2.0
 worker._RELEASE_SECONDS = 0.2
 
 if __name__ == "__main__":

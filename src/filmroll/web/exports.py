@@ -9,6 +9,7 @@ from contextlib import aclosing, closing
 from pathlib import Path
 from tempfile import SpooledTemporaryFile
 from typing import BinaryIO, Self, cast
+from urllib.parse import unquote_to_bytes
 
 import structlog
 from starlette.requests import Request
@@ -37,7 +38,7 @@ _METHODS = "GET, HEAD"
 _LONGEST_NAME = 150  # characters
 _CHUNK_BYTES = 256 << 10
 _CHUNK_SECONDS = 1.0  # that bytes are held back, where items come slowly
-_PATIENCE_SECONDS = 60.0  # with a client that takes no chunk
+PATIENCE_SECONDS = 60.0  # with a client that takes no chunk
 _IN_MEMORY_BYTES = 1 << 20
 
 log = structlog.get_logger()
@@ -164,23 +165,23 @@ async def _deliver(archive: AsyncGenerator[bytes], incoming: Incoming, send: Sen
     try:
         async with aclosing(archive):
             async for chunk in archive:
-                async with asyncio.timeout(_PATIENCE_SECONDS):
+                async with asyncio.timeout(PATIENCE_SECONDS):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if left.done():
                     return
         await send({"type": "http.response.body"})
     except TimeoutError:
-        log.info("export given up", reason=f"no chunk was taken for {_PATIENCE_SECONDS:g} s")
+        log.info("export given up", reason=f"no chunk was taken for {PATIENCE_SECONDS:g} s")
     finally:
         left.cancel()
 
 
 def _signed_part(request: Request) -> bytes:
-    """Return what a signature is over: the path, and the variant as the URL has it."""
+    """Return what a signature is over: the path, and the variant as the URL spells it."""
     path: bytes = request.scope["raw_path"]
-    fields = request.scope["query_string"].split(b"&")
-    variant = next((field for field in fields if field.startswith(b"variant=")), None)
-    return path if variant is None else path + b"?" + variant
+    fields: list[bytes] = request.scope["query_string"].split(b"&")
+    variant = [field for field in fields if unquote_to_bytes(field.split(b"=")[0]) == b"variant"]
+    return b"?".join((path, *variant))
 
 
 def _headers(batch: Batch, kind: str) -> Headers:
