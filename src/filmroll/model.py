@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -22,6 +23,14 @@ _ID = re.compile(r"[0-9a-z]{26}")
 def now() -> float:
     """Seconds since the epoch."""
     return time.time()
+
+
+def timestamp(seconds: float | None) -> str | None:
+    """Return a time in RFC 3339, UTC, with milliseconds."""
+    if seconds is None:
+        return None
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]

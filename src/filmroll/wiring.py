@@ -44,6 +44,9 @@ from filmroll.usecases.presets import Presets
 from filmroll.usecases.process import Errand, Processing
 from filmroll.usecases.spool import Spools
 from filmroll.usecases.upload import Uploads
+from filmroll.usecases.webhooks.announcing import Announcer
+from filmroll.usecases.webhooks.endpoints import Endpoints
+from filmroll.usecases.webhooks.sending import Sender
 from filmroll.web.app import PROCESSING
 from filmroll.web.remote import RemoteProcessor
 from filmroll.web.services import Services
@@ -105,6 +108,7 @@ async def open_services(settings: Settings, role: Role) -> AsyncIterator[Service
 
 def build_worker(services: Services) -> Worker:
     """Return the loops of the processing role."""
+    assert services.sender is not None, "only the processing role has a worker"
     return Worker(
         queue=services.queue,
         processor=services.processor,
@@ -115,6 +119,8 @@ def build_worker(services: Services) -> Worker:
             epochs=services.epochs,
             spool=services.spool_folder,
         ),
+        announcer=services.announcer,
+        sender=services.sender,
         metrics=services.metrics,
         engines=services.settings.engines,
     )
@@ -126,6 +132,7 @@ class _Processing:
     admission: Admission
     liveness: Liveness
     processor: Processing
+    sender: Sender
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -135,6 +142,7 @@ class _Base:
     spools: Spools
     images: Images
     outbox: Outbox
+    announcer: Announcer
     uploads: Uploads
     ingest: Ingest
 
@@ -143,12 +151,16 @@ def _base(settings: Settings, stores: Stores) -> _Base:
     blobs, catalog = stores.blobs, stores.catalog
     probe = HeaderProbe(settings.limits)
     outbox = Outbox(catalog, stores.queue)
+    announcer = Announcer(catalog)
     return _Base(
         spools=Spools(settings.data / "spool", settings.max_upload_bytes),
         images=Images(blobs, catalog, stores.epochs),
         outbox=outbox,
-        uploads=Uploads(blobs=blobs, catalog=catalog, probe=probe),
-        ingest=Ingest(blobs=blobs, catalog=catalog, probe=probe, outbox=outbox),
+        announcer=announcer,
+        uploads=Uploads(blobs=blobs, catalog=catalog, probe=probe, announcer=announcer),
+        ingest=Ingest(
+            blobs=blobs, catalog=catalog, probe=probe, outbox=outbox, announcer=announcer
+        ),
     )
 
 
@@ -196,7 +208,8 @@ async def _processing(
     )
     admission = Admission(slots, settings.waiting_line)
     liveness = Liveness(engine)
-    guarded = _guarded_client(settings)
+    fetcher = _guarded_client(settings)
+    poster = _guarded_client(settings)  # apart: many fetches from a host hold up no webhook to it
     await engine.start()
     try:
         yield _Processing(
@@ -209,11 +222,14 @@ async def _processing(
                 engines={Lane.INTERACTIVE: engine, Lane.BULK: bulk},
                 admission=admission,
                 liveness=liveness,
-                errands=_errands(settings, stores, base, guarded),
+                errands=_errands(settings, stores, base, fetcher),
+                announcer=base.announcer,
             ),
+            sender=Sender(stores.catalog, poster),
         )
     finally:
-        await guarded.close()
+        await fetcher.close()
+        await poster.close()
         await bulk.close()
         await engine.close()
 
@@ -264,6 +280,9 @@ def _services(
         presets=Presets(catalog),
         keys=Keys(catalog),
         idempotency=Idempotency(catalog),
+        announcer=base.announcer,
+        endpoints=Endpoints(catalog, base.announcer),
+        sender=processing.sender if processing else None,
         engine=processing.engine if processing else None,
         admission=processing.admission if processing else None,
         liveness=processing.liveness if processing else None,

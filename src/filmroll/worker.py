@@ -1,4 +1,4 @@
-"""The processing role's loops: jobs from the queue, and the sweeper."""
+"""The processing role's loops: jobs from the queue, webhooks, and the sweeper."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,12 +12,15 @@ from filmroll.model import Job, JobState, Lane
 from filmroll.ports import Delivery, JobQueue, Processor
 from filmroll.telemetry import Metrics
 from filmroll.usecases.housekeeping import Housekeeping
+from filmroll.usecases.webhooks.announcing import Announcer
+from filmroll.usecases.webhooks.sending import Sender
 
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
 SELDOM = 720  # sweeps: about once an hour
 _IO_HANDS = 32  # they wait most of the time; one host gets less
 _ACK_SECONDS = 0.05
+_TELL_SECONDS = 1.0
 _WAIT_SECONDS = 5.0
 _RELEASE_SECONDS = 2.0
 
@@ -33,6 +36,8 @@ class Worker:
         queue: JobQueue,
         processor: Processor,
         housekeeping: Housekeeping,
+        announcer: Announcer,
+        sender: Sender,
         metrics: Metrics,
         engines: int,
     ) -> None:
@@ -43,6 +48,8 @@ class Worker:
         self._queue = queue
         self._processor = processor
         self._housekeeping = housekeeping
+        self._announcer = announcer
+        self._sender = sender
         self._metrics = metrics
         many = dict.fromkeys(Lane, 2 * engines) | {Lane.IO: _IO_HANDS}
         self._hands = {lane: asyncio.Semaphore(many[lane]) for lane in Lane}
@@ -55,13 +62,14 @@ class Worker:
         self._loops = [asyncio.create_task(self._consume(lane)) for lane in Lane]
         self._loops.append(asyncio.create_task(self._sweep()))
         self._loops.append(asyncio.create_task(self._acknowledge_often()))
+        self._loops.append(asyncio.create_task(self._tell()))
 
     async def drain(self) -> None:
         """Take nothing new; wait for the jobs in hand."""
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
-        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await asyncio.gather(*self._jobs, self._sender.drain(), return_exceptions=True)
         await _try(self._acknowledge)
 
     async def _consume(self, lane: Lane) -> None:
@@ -139,6 +147,13 @@ class Worker:
             return
         log.info("job", job=delivery.job, state=state, problem=problem)
 
+    async def _tell(self) -> None:
+        """Send webhooks as they become due."""
+        while True:
+            await _try(self._announcer.tell_ended)
+            await _try(self._sender.send_due)
+            await asyncio.sleep(_TELL_SECONDS)
+
     async def _sweep(self) -> None:
         duties = self._housekeeping
         sweep = 0
@@ -151,6 +166,7 @@ class Worker:
             sweep += 1
             if sweep % SELDOM == 0:
                 await _try(duties.forget_jobs)
+                await _try(duties.forget_deliveries)
                 await _try(duties.collect_orphans)
 
 

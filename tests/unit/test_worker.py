@@ -7,11 +7,14 @@ import pytest
 from filmroll import worker
 from filmroll.catalog.tombstones import Tombstones
 from filmroll.errors import StoreUnavailable
+from filmroll.fetch import GuardedClient
 from filmroll.model import JobState, Lane
 from filmroll.queues.memory import MemoryQueue
 from filmroll.telemetry import Metrics
 from filmroll.usecases import process
 from filmroll.usecases.housekeeping import Housekeeping
+from filmroll.usecases.webhooks.announcing import Announcer
+from filmroll.usecases.webhooks.sending import Sender
 from filmroll.worker import Worker
 from tests.unit.usecases.house import House
 
@@ -32,18 +35,22 @@ async def working(house, queue, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "SWEEP_SECONDS", 0.05)
     monkeypatch.setattr(worker, "_RELEASE_SECONDS", 0.05)
     epochs = Tombstones(tmp_path / "epochs")
+    poster = GuardedClient()
     started = Worker(
         queue=queue,
         processor=house.processing,
         housekeeping=Housekeeping(
             blobs=house.blobs, catalog=house.catalog, queue=queue, epochs=epochs, spool=tmp_path
         ),
+        announcer=Announcer(house.catalog),
+        sender=Sender(house.catalog, poster),
         metrics=Metrics(),
         engines=2,
     )
     started.start()
     yield started
     await started.drain()
+    await poster.close()
     epochs.close()
 
 

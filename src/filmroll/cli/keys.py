@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from filmroll.cli.console import fail, faults_in_one_line, load_settings, out, show
-from filmroll.model import Scope, now
+from filmroll.model import Scope, now, timestamp
 from filmroll.signing import signed
 from filmroll.usecases.keys import Keys
 
@@ -39,8 +39,6 @@ def create_signing() -> None:
 @app.command("list")
 def list_keys() -> None:
     """List all keys."""
-    from filmroll.web.views import timestamp
-
     access, signing = _with_keys(lambda keys: keys.list())
     table = Table("id", "kind", "name", "scopes", "created", "revoked")
     for key in access:

@@ -14,6 +14,8 @@ PURGE_AGAIN_SECONDS = 900.0
 ORPHAN_SECONDS = 86_400.0
 # How long one can see how a job ended.
 JOB_SECONDS = 7 * 86_400.0
+# How long one can see what became of a webhook, and send it again.
+DELIVERY_SECONDS = 30 * 86_400.0
 _BATCH = 500
 
 
@@ -63,6 +65,10 @@ class Housekeeping:
         """Drop jobs, and dead letters, that ended a week ago."""
         await self._catalog.expire_jobs(now() - JOB_SECONDS)
         await self._queue.expire_dead(now() - JOB_SECONDS)
+
+    async def forget_deliveries(self) -> None:
+        """Drop deliveries of webhooks that ended a month ago."""
+        await self._catalog.expire_deliveries(now() - DELIVERY_SECONDS)
 
     async def collect_orphans(self) -> int:
         """Remove blobs, and bodies in the spool, that belong to no record; return how many."""

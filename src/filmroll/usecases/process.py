@@ -31,6 +31,7 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.images import living
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.render import REFUSALS, Made, Renderer, passing
+from filmroll.usecases.webhooks.announcing import Announcer
 
 LEASE_SECONDS = 60.0
 MAX_CRASHES = 3  # attempts after which an image that is too much for the engine is given up
@@ -54,8 +55,10 @@ class Processing:
         admission: Admission,
         liveness: Liveness,
         errands: Mapping[JobKind, Errand],
+        announcer: Announcer,
     ) -> None:
         self._catalog = catalog
+        self._announcer = announcer
         self._errands = errands
         self._admission = admission
         self._renderer = Renderer(
@@ -157,7 +160,8 @@ class Processing:
         state = JobState.FAILED if problem else JobState.SUCCEEDED
         image = _after_job(await self._catalog.get_image(job.image), job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
-        if not await self._catalog.finish_job(ended, image, variants):
+        told = await self._announcer.job(ended, image)
+        if not await self._catalog.finish_job(ended, image, variants, told):
             await self._renderer.discard_if_deleted(job.image, variants)
 
     @asynccontextmanager

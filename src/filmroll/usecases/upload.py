@@ -13,6 +13,7 @@ from filmroll.usecases.images import Annotations
 from filmroll.usecases.outbox import OVERDUE_SECONDS
 from filmroll.usecases.resolve import Resolver, require_possible
 from filmroll.usecases.spool import Body
+from filmroll.usecases.webhooks.announcing import Announcer
 
 # The walk of a larger file may take long enough to be felt by others on the event loop.
 _PROBED_AT_ONCE_BYTES = 256 << 10
@@ -29,10 +30,13 @@ class Declaration:
 class Uploads:
     """Checks and keeps uploads."""
 
-    def __init__(self, *, blobs: BlobStore, catalog: Catalog, probe: Probe) -> None:
+    def __init__(
+        self, *, blobs: BlobStore, catalog: Catalog, probe: Probe, announcer: Announcer
+    ) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._probe = probe
+        self._announcer = announcer
         self._resolver = Resolver(catalog)
 
     async def declare(self, annotations: Annotations, variants: Sequence[Any]) -> Declaration:
@@ -59,7 +63,8 @@ class Uploads:
                 return _same(kept, image)
             image = replace(image, id=new_id())
         await self._blobs.put(original_key(image.id), body.body, image.sha256)
-        return _same(await self._catalog.add_image(image, _job(image)), image)
+        told = await self._announcer.image(image)
+        return _same(await self._catalog.add_image(image, _job(image), told), image)
 
 
 async def read_header(probe: Probe, body: Body) -> Header:

@@ -45,6 +45,7 @@ from filmroll.web.operations import operations
 from filmroll.web.problems import problem_response
 from filmroll.web.services import Services
 from filmroll.web.uploads import UploadRoute
+from filmroll.web.webhooks import webhooks
 
 # Ids of requests are the process's random one and a number: unique, and cheaper than a random id.
 _PROCESS = new_id()[:16]
@@ -213,6 +214,7 @@ def _api(services: Services, gate: Gate, role: Role) -> FastAPI:
     if role in UPLOADING:
         app.include_router(management(services, gate))
         app.include_router(batches(services, gate))
+        app.include_router(webhooks(services, gate))
     if role is Role.WORKER:
         app.include_router(internal(services))
     app.add_route("/", _home)

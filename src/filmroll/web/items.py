@@ -18,7 +18,7 @@ from filmroll.errors import (
     NotFound,
     UnsupportedMedia,
 )
-from filmroll.model import Batch, Scope, is_id
+from filmroll.model import Batch, Scope, is_id, timestamp
 from filmroll.usecases.batch.ingest import Arrival
 from filmroll.usecases.batch.lines import Said, Verdict, Word, require_ref
 from filmroll.usecases.batch.manifest import Item
@@ -38,7 +38,7 @@ from filmroll.web.requests import (
 )
 from filmroll.web.services import Services
 from filmroll.web.streams import NDJSON, Answers, decoded, lines_of
-from filmroll.web.views import json_response, line_view, timestamp
+from filmroll.web.views import json_response, line_view
 
 LONGEST_LINE_BYTES = 64 << 10
 _MANIFEST_GROUP = 500

@@ -24,6 +24,9 @@ from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.presets import Presets
 from filmroll.usecases.spool import Spool, Spools
 from filmroll.usecases.upload import Uploads
+from filmroll.usecases.webhooks.announcing import Announcer
+from filmroll.usecases.webhooks.endpoints import Endpoints
+from filmroll.usecases.webhooks.sending import Sender
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +55,9 @@ class Services:
     presets: Presets
     keys: Keys
     idempotency: Idempotency
+    announcer: Announcer
+    endpoints: Endpoints
+    sender: Sender | None = None
     engine: Engine | None = None
     admission: Admission | None = None
     liveness: Liveness | None = None

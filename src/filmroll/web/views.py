@@ -2,15 +2,27 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
-from pydantic_core import to_json
+from pydantic_core import from_json, to_json
 from starlette.requests import Request
 from starlette.responses import Response
 
 from filmroll.instructions import recipe_of
-from filmroll.model import Batch, Image, Job, Line, Preset, SigningKey, Variant, VariantState, now
+from filmroll.model import (
+    Batch,
+    Endpoint,
+    Image,
+    Job,
+    Line,
+    Preset,
+    SigningKey,
+    Variant,
+    VariantState,
+    WebhookDelivery,
+    now,
+    timestamp,
+)
 from filmroll.signing import signed
 from filmroll.usecases.batch.lines import IMPORTS
 from filmroll.web.problems import kept_problem
@@ -198,12 +210,33 @@ def preset_view(preset: Preset) -> dict[str, Any]:
     }
 
 
-def timestamp(seconds: float | None) -> str | None:
-    """Return a time in RFC 3339, UTC, with milliseconds."""
-    if seconds is None:
-        return None
-    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+def endpoint_view(endpoint: Endpoint) -> dict[str, Any]:
+    """Return an endpoint of webhooks, without its secret."""
+    return {
+        "id": endpoint.id,
+        "name": endpoint.name,
+        "url": endpoint.url,
+        "events": None if endpoint.events is None else list(endpoint.events),
+        "state": endpoint.state,
+        "detail": endpoint.detail,
+        "created_at": timestamp(endpoint.created_at),
+    }
+
+
+def delivery_view(delivery: WebhookDelivery) -> dict[str, Any]:
+    """Return what has become of an event on its way to an endpoint."""
+    return {
+        "id": delivery.id,
+        "event": delivery.event,
+        "state": delivery.state,
+        "attempts": delivery.attempts,
+        "status": delivery.status,
+        "detail": delivery.detail,
+        "created_at": timestamp(delivery.created_at),
+        "due_at": timestamp(delivery.due_at),
+        "finished_at": timestamp(delivery.finished_at),
+        "data": from_json(delivery.body)["data"],
+    }
 
 
 def json_response(

@@ -14,6 +14,7 @@ from filmroll.ports import Picture
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
+from filmroll.usecases.webhooks.announcing import Announcer
 
 WANTED = parse("resize:width=100/output:format=webp")
 
@@ -74,6 +75,7 @@ class House:
             admission=Admission(dict.fromkeys(Lane, 2), 4),
             liveness=self.liveness,
             errands={},
+            announcer=Announcer(self.catalog),
         )
 
     async def upload(self) -> tuple[Image, Job]:

@@ -10,6 +10,7 @@ from filmroll.model import (
     Action,
     Batch,
     BatchState,
+    EndpointState,
     Job,
     JobKind,
     Lane,
@@ -63,7 +64,7 @@ class Batches:
             on_duplicate=on_duplicate,
             variants=await self._texts(variants),
             expected_count=expected_count,
-            webhook=webhook,
+            webhook=await self._checked_webhook(webhook),
         )
         return await self._catalog.add_batch(batch)
 
@@ -91,7 +92,7 @@ class Batches:
             action=action,
             variants=await self._texts(variants),
             where=where,
-            webhook=webhook,
+            webhook=await self._checked_webhook(webhook),
         )
         job = Job(
             id=batch.id,
@@ -171,6 +172,15 @@ class Batches:
             jobs = [entry.job for entry in entries if entry.line.ref in refs and entry.job]
             self._outbox.enqueue_all(jobs)
         return await self.get(batch)
+
+    async def _checked_webhook(self, webhook: str | None) -> str | None:
+        if webhook is not None:
+            found = await self._catalog.get_endpoint(webhook)
+            if found is None or found.state is EndpointState.DISABLED:
+                raise InvalidRequest(
+                    "There is no webhook with this id, or it is disabled.", pointer="/webhook"
+                )
+        return webhook
 
     async def _texts(self, variants: Sequence[Any]) -> tuple[str, ...]:
         resolved = await self._resolver.resolve_all(variants) if variants else ()

@@ -1,7 +1,7 @@
 """Items whose bytes have come: kept in groups, so that one barrier on the disk serves many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filmroll.errors import (
@@ -37,6 +37,7 @@ from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.resolve import require_possible
 from filmroll.usecases.spool import Body
 from filmroll.usecases.upload import Declaration, image_of, read_header
+from filmroll.usecases.webhooks.announcing import Announcer
 
 REFUSALS = (InvalidRequest, UnsupportedMedia, TooLarge)  # that are told of the item itself
 
@@ -61,11 +62,20 @@ class _Draft:
 class Ingest:
     """Keeps what arrives for a batch: each ref once, the same bytes again without harm."""
 
-    def __init__(self, *, blobs: BlobStore, catalog: Catalog, probe: Probe, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        *,
+        blobs: BlobStore,
+        catalog: Catalog,
+        probe: Probe,
+        outbox: Outbox,
+        announcer: Announcer,
+    ) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._probe = probe
         self._outbox = outbox
+        self._announcer = announcer
         self._twins = Twins(catalog)
 
     async def take(self, batch: Batch, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
@@ -105,7 +115,9 @@ class Ingest:
         image = image_of(
             image_id, arrival.body, header, declaration, batch=batch.id, ref=arrival.ref
         )
-        return _Draft(entry=stored(blank, image), body=arrival.body)
+        told = await self._announcer.image(image)
+        entry = replace(stored(blank, image), deliveries=told)
+        return _Draft(entry=entry, body=arrival.body)
 
     async def _image_id(self, batch: Batch, arrival: Arrival, line: Line | None) -> str:
         """Return the id of an item's image: the same at every attempt to keep these bytes.

@@ -1,0 +1,136 @@
+"""Sending: what is due goes out, signed after Standard Webhooks; what fails goes again later."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import partial
+
+from standardwebhooks import Webhook
+
+from filmroll.errors import FilmrollError, InternalError
+from filmroll.model import DeliveryState, Endpoint, EndpointState, WebhookDelivery, now
+from filmroll.ports import Catalog, Poster, Reply
+
+# How long to wait after the first attempt, the second, and so on; after the last it has failed.
+RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+# Within the lease a post waits for others to the same host, a few at a time; each may take 20 s.
+LEASE_SECONDS = 180.0
+_GROUP = 4  # posts to one endpoint at once
+_GROUPS = 8  # to all endpoints at once
+
+_SUCCESS = range(200, 300)
+_REDIRECT = range(300, 400)
+_GONE = 410
+_BUSY = {429, 503}  # whose Retry-After is heard
+_DETAIL = 500  # characters
+GONE_DETAIL = "The endpoint is disabled: it answered with status 410, so nobody is there any more."
+
+log = logging.getLogger(__name__)
+
+
+class Sender:
+    """Posts deliveries: to each endpoint by itself, so that one that hangs holds up no other."""
+
+    def __init__(self, catalog: Catalog, poster: Poster) -> None:
+        self._catalog = catalog
+        self._poster = poster
+        self._turns = asyncio.Semaphore(_GROUPS)
+        self._couriers: dict[str, asyncio.Task[None]] = {}
+        self._ending = False
+
+    async def send_due(self) -> None:
+        """Begin to send what is due, and return."""
+        for endpoint in await self._catalog.list_endpoints():
+            if endpoint.id not in self._couriers:
+                courier = asyncio.create_task(self._serve(endpoint.id))
+                self._couriers[endpoint.id] = courier
+                courier.add_done_callback(partial(self._ended, endpoint.id))
+
+    async def drain(self) -> None:
+        """Begin nothing more; wait for the posts under way."""
+        self._ending = True
+        await asyncio.gather(*self._couriers.values(), return_exceptions=True)
+
+    def _ended(self, endpoint: str, courier: asyncio.Task[None]) -> None:
+        del self._couriers[endpoint]
+        if not courier.cancelled() and (fault := courier.exception()):
+            log.warning("webhooks wait for another attempt: %s", fault)
+
+    async def _serve(self, endpoint: str) -> None:
+        """Send to one endpoint until nothing is due."""
+        more = True
+        while more and not self._ending:
+            async with self._turns:
+                more = await self._send_group(endpoint)
+
+    async def _send_group(self, endpoint_id: str) -> bool:
+        endpoint = await self._catalog.get_endpoint(endpoint_id)  # as it stands by now
+        if endpoint is None:
+            return False
+        due = await self._catalog.claim_deliveries(endpoint_id, _GROUP, now(), LEASE_SECONDS)
+        await asyncio.gather(*(self._send(endpoint, delivery) for delivery in due))
+        return bool(due)
+
+    async def _send(self, endpoint: Endpoint, delivery: WebhookDelivery) -> None:
+        if endpoint.state is EndpointState.DISABLED:  # left over when it was
+            failed = replace(delivery, detail=endpoint.detail)
+            await self._catalog.finish_delivery(_given_up(failed))
+            return
+        answer = await self._post(endpoint, delivery)
+        await self._catalog.finish_delivery(outcome(delivery, answer))
+        if isinstance(answer, Reply) and answer.status == _GONE:
+            await self._catalog.disable_endpoint(endpoint.id, GONE_DETAIL, now())
+
+    async def _post(self, endpoint: Endpoint, delivery: WebhookDelivery) -> Reply | FilmrollError:
+        headers = signed(endpoint, delivery)
+        try:
+            return await self._poster.post(endpoint.url, headers, delivery.body.encode())
+        except FilmrollError as fault:
+            return fault
+        except Exception:
+            log.exception("a webhook could not be posted: %s", delivery.id)
+            return InternalError("It could not be posted; the log of the service says why.")
+
+
+def signed(endpoint: Endpoint, delivery: WebhookDelivery) -> Mapping[str, str]:
+    """Return the headers of a post that begins now."""
+    at = datetime.now(UTC)
+    return {
+        "Content-Type": "application/json",
+        "webhook-id": delivery.id,
+        "webhook-timestamp": str(int(at.timestamp())),
+        "webhook-signature": Webhook(endpoint.secret).sign(delivery.id, at, delivery.body),
+    }
+
+
+def outcome(delivery: WebhookDelivery, answer: Reply | FilmrollError) -> WebhookDelivery:
+    """Return what an answer, or that there is none, makes of a delivery."""
+    if isinstance(answer, FilmrollError):
+        return _rested(replace(delivery, status=None, detail=answer.detail), 0)
+    answered = replace(delivery, status=answer.status, detail=None)
+    if answer.status in _SUCCESS:
+        return replace(answered, state=DeliveryState.DELIVERED, finished_at=now())
+    failed = replace(answered, detail=_reason(answer))
+    if answer.status == _GONE:
+        return _given_up(failed)
+    asked = answer.retry_after if answer.status in _BUSY else None
+    return _rested(failed, asked or 0)
+
+
+def _reason(answer: Reply) -> str:
+    if answer.status in _REDIRECT:
+        return "It answered with a redirect, and those are not followed."
+    return answer.detail[:_DETAIL] or f"It answered with status {answer.status}."
+
+
+def _rested(delivery: WebhookDelivery, at_least: int) -> WebhookDelivery:
+    """Return a delivery that waits for its next attempt, if there is to be one."""
+    if delivery.attempts > len(RETRY_SECONDS):
+        return _given_up(delivery)
+    return replace(delivery, due_at=now() + max(RETRY_SECONDS[delivery.attempts - 1], at_least))
+
+
+def _given_up(delivery: WebhookDelivery) -> WebhookDelivery:
+    return replace(delivery, state=DeliveryState.FAILED, finished_at=now())

@@ -1,0 +1,108 @@
+"""Webhooks under ``/v1/webhooks``: who is told of what, and what became of telling it."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from filmroll.errors import NotFound
+from filmroll.model import DeliveryState, Event, Scope, is_id
+from filmroll.usecases.images import MAX_PAGE
+from filmroll.web.access import Gate
+from filmroll.web.idempotent import Ids, once
+from filmroll.web.services import Services
+from filmroll.web.views import delivery_view, endpoint_view, json_response
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class WebhookBody(_Body):
+    """An endpoint to be told; without ``events`` of all but the items of batches."""
+
+    url: str
+    events: Annotated[list[Event], Field(min_length=1)] | None = None
+    secret: str | None = None
+    name: str | None = None
+
+
+class DeliveryQuery(_Body):
+    """Which deliveries to list."""
+
+    state: DeliveryState | None = None
+    limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
+    cursor: str | None = None
+
+
+def webhooks(services: Services, gate: Gate) -> APIRouter:
+    """Return the routes."""
+    router = APIRouter(prefix="/v1/webhooks")
+    _add_endpoints(router, services, gate)
+    _add_deliveries(router, services, gate)
+    return router
+
+
+def _add_endpoints(router: APIRouter, services: Services, gate: Gate) -> None:
+    endpoints = services.endpoints
+
+    @router.post("", status_code=201, summary="Have a URL told of what happens")
+    async def create_webhook(request: Request, body: WebhookBody) -> Response:
+        key = await gate.require(request, Scope.ADMIN)
+
+        async def work(ids: Ids | None) -> Response:
+            made = await endpoints.create(
+                url=body.url,
+                events=body.events,
+                secret=body.secret,
+                name=body.name,
+                endpoint_id=ids(0) if ids else None,
+            )
+            view = endpoint_view(made) | {"secret": made.secret}
+            return json_response(view, 201, {"Location": f"/v1/webhooks/{made.id}"})
+
+        caller, payload = key.id if key else "", (body.model_dump_json(),)
+        return await once(request, services.idempotency, caller, payload, work)
+
+    @router.get("", summary="List webhooks, oldest first")
+    async def list_webhooks(request: Request) -> Response:
+        await gate.require(request, Scope.READ)
+        return json_response({"items": [endpoint_view(one) for one in await endpoints.list()]})
+
+    @router.get("/{webhook}", summary="Look at a webhook")
+    async def get_webhook(request: Request, webhook: str) -> Response:
+        await gate.require(request, Scope.READ)
+        return json_response(endpoint_view(await endpoints.get(_id(webhook))))
+
+    @router.delete("/{webhook}", status_code=204, summary="Tell a URL nothing any more")
+    async def delete_webhook(request: Request, webhook: str) -> Response:
+        await gate.require(request, Scope.ADMIN)
+        await endpoints.delete(_id(webhook))
+        return Response(status_code=204)
+
+
+def _add_deliveries(router: APIRouter, services: Services, gate: Gate) -> None:
+    endpoints = services.endpoints
+
+    @router.get("/{webhook}/deliveries", summary="Read the log of a webhook, newest first")
+    async def list_deliveries(
+        request: Request, webhook: str, where: Annotated[DeliveryQuery, Query()]
+    ) -> Response:
+        await gate.require(request, Scope.READ)
+        page = await endpoints.deliveries(_id(webhook), where.state, where.limit, where.cursor)
+        items = [delivery_view(delivery) for delivery in page.items]
+        return json_response({"items": items, "next_cursor": page.next_cursor})
+
+    @router.post(
+        "/{webhook}/deliveries/{delivery}/replay", status_code=202, summary="Send one again"
+    )
+    async def replay(request: Request, webhook: str, delivery: str) -> Response:
+        await gate.require(request, Scope.ADMIN)
+        replayed = await endpoints.replay(_id(webhook), _id(delivery))
+        return json_response(delivery_view(replayed), 202)
+
+
+def _id(text: str) -> str:
+    if not is_id(text):
+        raise NotFound("There is nothing with this id.")
+    return text
