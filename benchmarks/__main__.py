@@ -9,7 +9,7 @@ from benchmarks.machine import Spent, facts
 from benchmarks.missing import Missing
 from benchmarks.results import Figure, Row, keep
 
-FIGURES = ("uploads", "cold", "kept", "first_byte", "memory")
+FIGURES = ("uploads", "cold", "kept", "first_byte", "memory", "bulk", "bulk_variants")
 WORK = Path(__file__).parent / ".work"
 
 

@@ -35,9 +35,12 @@ def ask(
     path: str,
     body: bytes | None = None,
     expected: int = 200,
+    *,
+    media_type: str = "application/octet-stream",
 ) -> bytes:
     """Send one request and return the body of its answer; raises Wrong at another status."""
-    connection.request(method, path, body)
+    headers = {} if body is None else {"Content-Type": media_type}
+    connection.request(method, path, body, headers)
     answer = connection.getresponse()
     content = answer.read()
     if answer.status != expected:

@@ -21,6 +21,13 @@ def in_groups(folder: Path, body: bytes) -> float:
     return _rate(folder, body, together=True)
 
 
+def sync(path: Path) -> None:
+    """Make one file durable."""
+    descriptor = os.open(path, os.O_RDONLY)
+    os.fsync(descriptor)
+    os.close(descriptor)
+
+
 def _rate(folder: Path, body: bytes, *, together: bool) -> float:
     folder = Path(tempfile.mkdtemp(dir=folder))  # stays: what is deleted burdens who comes next
     root = os.open(folder, os.O_RDONLY)

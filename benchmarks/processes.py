@@ -12,6 +12,12 @@ def memory(pid: int) -> list[float]:
     return [_pss(each) for each in _tree(pid)]
 
 
+def peak(pid: int) -> float:
+    """Return the most MiB that one process ever held; pages that it shares count in full."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
 def processor_seconds(pid: int) -> float:
     """Return the processor time of a process and all below it, so far; of those alive now."""
     return sum(_ticks(each) for each in _tree(pid)) / _TICKS

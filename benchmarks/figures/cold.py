@@ -82,7 +82,7 @@ def _peers(
     return (
         (ipx, peers.ipx(folder, sources, _PROCESSES), "/w_512,q_80,f_jpeg/{}"),
         (
-            peers.thumbor_version(),
+            peers.pip_version("thumbor"),
             peers.thumbor(folder, sources, _PROCESSES),
             "/unsafe/512x0/filters:quality(80)/{}",
         ),

@@ -1,6 +1,7 @@
 -- Uploads that all differ: a number stands in each body. The answers' Locations go to a file.
 -- BODY: template file; OFFSET, DIGITS: where in it the number stands; FIRST: the first number;
--- OUT: where the Locations go; TARGET: path; TUS: set if the tus protocol is spoken.
+-- OUT: where the Locations go; TARGET: path; TUS: set if the tus protocol is spoken; METHOD: POST if not
+-- set; REFS: set if the number is to stand in the path as well.
 dofile("report.lua")
 
 local threads = 0
@@ -19,6 +20,8 @@ function init(args)
   pattern = "%0" .. digits .. ".0f"
   number = first
   target = os.getenv("TARGET")
+  method = os.getenv("METHOD") or "POST"
+  refs = os.getenv("REFS")
   headers = { ["Content-Type"] = "image/jpeg" }
   if os.getenv("TUS") then
     headers = {
@@ -32,7 +35,9 @@ end
 
 function request()
   number = number + 1
-  return wrk.format("POST", target, headers, before .. string.format(pattern, number) .. after)
+  local digits = string.format(pattern, number)
+  local path = refs and target .. digits or target
+  return wrk.format(method, path, headers, before .. digits .. after)
 end
 
 function response(status, answer)

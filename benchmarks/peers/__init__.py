@@ -12,8 +12,6 @@ from benchmarks.servers import Server, free_port, nginx, running
 
 _HERE = Path(__file__).parent
 _MODULES = _HERE / "node_modules"
-_VENV = _HERE / "thumbor-venv"
-_THUMBOR = _HERE / "requirements-thumbor.txt"
 
 
 @contextmanager
@@ -35,13 +33,13 @@ def tus(folder: Path, processes: int) -> Iterator[Server]:
 @contextmanager
 def thumbor(folder: Path, photographs: Path, processes: int) -> Iterator[Server]:
     """Run several thumbors over a folder of photographs, behind nginx that shares the work out."""
-    _install_thumbor()
+    environment = _environment("thumbor")
     # Not --processes: connections that stay open would then fall on its processes by chance.
     ports = [free_port() for _ in range(processes)]
     configuration = folder / "thumbor.conf"
     template = (_HERE / "thumbor.conf").read_text()
     configuration.write_text(f"{template}FILE_LOADER_ROOT_PATH = {str(photographs)!r}\n")
-    program = [f"{_VENV}/bin/thumbor", "-i", "127.0.0.1", "-c", f"{configuration}"]
+    program = [f"{environment}/bin/thumbor", "-i", "127.0.0.1", "-c", f"{configuration}"]
     with ExitStack() as stack:
         servers = [
             stack.enter_context(
@@ -54,18 +52,31 @@ def thumbor(folder: Path, photographs: Path, processes: int) -> Iterator[Server]
         yield Server(servers[-1].port, pids)
 
 
+@contextmanager
+def tuspyserver(folder: Path, processes: int) -> Iterator[Server]:
+    """Run tuspyserver under uvicorn. It does not sync its files."""
+    environment = _environment("tuspyserver")
+    store = folder / "tuspyserver"
+    store.mkdir()
+    port = free_port()
+    command = [f"{environment}/bin/uvicorn", "tuspyserver_app:app", "--app-dir", f"{_HERE}"]
+    command += ["--port", str(port), "--workers", str(processes), "--log-level", "warning"]
+    with running(command, port, folder / "tuspyserver.log", {"STORE": f"{store}"}) as server:
+        yield server
+
+
 def npm_version(package: str) -> str:
     """Return a package with the version that is measured."""
     versions = json.loads((_HERE / "package-lock.json").read_text())["packages"]
     return f"{package} {versions[f'node_modules/{package}']['version']}"
 
 
-def thumbor_version() -> str:
-    """Return thumbor with the version that is measured."""
+def pip_version(package: str) -> str:
+    """Return a package with the version that is measured."""
     return next(
         line.replace("==", " ")
-        for line in _THUMBOR.read_text().splitlines()
-        if line.startswith("thumbor==")
+        for line in _requirements(package).read_text().splitlines()
+        if line.startswith(f"{package}==")
     )
 
 
@@ -99,12 +110,19 @@ def _install_modules() -> None:
         ready.touch()
 
 
-def _install_thumbor() -> None:
-    ready = _VENV / "ready"
-    if not ready.exists() or ready.stat().st_mtime < _THUMBOR.stat().st_mtime:
-        _install("thumbor's environment", [sys.executable, "-m", "venv", "--clear", _VENV])
-        _install("thumbor", [_VENV / "bin/pip", "install", "--quiet", "-r", _THUMBOR])
+def _requirements(package: str) -> Path:
+    return _HERE / f"requirements-{package}.txt"
+
+
+def _environment(package: str) -> Path:
+    """Return the virtual environment of a peer, made if need be."""
+    environment, wanted = _HERE / f"{package}-venv", _requirements(package)
+    ready = environment / "ready"
+    if not ready.exists() or ready.stat().st_mtime < wanted.stat().st_mtime:
+        _install(f"{package}'s environment", [sys.executable, "-m", "venv", "--clear", environment])
+        _install(package, [environment / "bin/pip", "install", "--quiet", "-r", wanted])
         ready.touch()
+    return environment
 
 
 def _install(what: str, command: Sequence[str | Path]) -> None:
