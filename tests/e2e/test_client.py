@@ -3,6 +3,9 @@
 import hashlib
 import inspect
 import io
+import re
+import subprocess
+import sys
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +15,7 @@ import pyvips
 
 from filmroll import AsyncClient, Client
 from filmroll.client import ApiError, AsyncBatch, Batch, Unreachable
-from tests.e2e.service import Service, free_port
+from tests.e2e.service import ROOT, Service, free_port
 from tests.samples import jpeg
 
 SMALLER = "resize:width=50/output:format=webp"
@@ -144,6 +147,27 @@ async def test_the_asynchronous_form(service: Service, tmp_path: Path) -> None:
         (tmp_path / "in" / "a.jpg").write_bytes(jpeg(64, 48, seed=741))
         summary = await client.push([tmp_path / "in"])
     assert (summary["sent"], summary["failed"], summary["state"]) == (1, 0, "completed")
+
+
+def test_the_examples_of_the_page_run(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = (ROOT / "docs" / "client.md").read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    (tmp_path / "photos").mkdir()
+    for number, name in enumerate(("photo.jpg", "photos/1.jpg", "photos/2.jpg")):
+        (tmp_path / name).write_bytes(jpeg(900, 600, seed=760 + number))
+    (tmp_path / "photos.tar").write_bytes(tar({"in.jpg": jpeg(64, 48, seed=763), "no.txt": b"no"}))
+    script = "".join(blocks).replace("http://127.0.0.1:8000", service.url)
+    monkeypatch.chdir(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert pyvips.Image.new_from_file("small.webp").width == 200
+    shown = done.stdout.splitlines()
+    assert shown[1:4] == ["a/1.jpg have", "b need", "in.jpg stored None"]
+    assert "2 0 0" in shown
 
 
 def test_nobody_there() -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.service import Service, clean_environment, filmroll, free_port
+from tests.e2e.service import ROOT, Service, clean_environment, filmroll, free_port
 from tests.samples import jpeg
 
 SMALLER = "resize:width=20/output:format=webp"
@@ -174,6 +175,16 @@ def test_several_folders_a_file_and_a_manifest(http, service, tmp_path: Path) ->
     assert ledger(http, summary["batch"]).keys() == {"a/1.jpg", "b/1.jpg", "c.jpg", "listed"}
 
 
+def test_names_that_no_archive_carries_go_alone(http, service, tmp_path: Path) -> None:
+    fill(tmp_path, ".hidden.jpg", "x.jpg")
+    refs = [".hidden.jpg", "x.jpg", "tab\there.jpg", "r" * 1025]
+    lines = [json.dumps({"ref": ref, "path": str(tmp_path / "x.jpg")}) for ref in refs]
+    (tmp_path / "list.ndjson").write_text("\n".join(lines))
+    code, summary = push(service, "list.ndjson", "--on-duplicate", "new", cwd=tmp_path)
+    assert (code, summary["sent"], summary["failed"]) == (1, 2, 2)
+    assert ledger(http, summary["batch"]).keys() == {".hidden.jpg", "x.jpg"}
+
+
 def test_duplicates_are_reused_kept_or_rejected(http, service, tmp_path: Path) -> None:
     same = picture("the same")
     folders = {name: tmp_path / name for name in ("first", "reuse", "new", "reject")}
@@ -247,6 +258,45 @@ def test_batches_are_shown(service, tmp_path: Path) -> None:
     assert [json.loads(line)["ref"] for line in failed.splitlines()] == ["bad.jpg"]
     assert json.loads(filmroll("batch", "retry", batch, "--json", **url).stdout)["id"] == batch
     assert filmroll("batch", "show", "0" * 26, **url).returncode == 1
+
+
+def test_waiting_may_be_left_to_the_service(http, service, tmp_path: Path) -> None:
+    root = tmp_path / "left"
+    root.mkdir()
+    for number in range(40):
+        (root / f"{number}.jpg").write_bytes(jpeg(600, 400, seed=850) + b"%d" % number)
+    slow = "resize:width=1500,enlarge=true/output:format=avif"
+    process = started(service, root, "--variant", slow, "--batch", "left", cwd=tmp_path)
+    while not http.get("/v1/batches?name=left&state=sealed").json()["items"]:
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "the batch goes on by itself: filmroll batch show" in err
+    _, summary = push(
+        service, root, "--variant", slow, "--batch", "left", "--no-wait", cwd=tmp_path
+    )
+    assert (summary["had"], summary["state"]) == (40, "sealed")
+    http.delete(f"/v1/batches/{summary['batch']}")
+
+
+def test_the_lines_of_the_page_run(service, tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "push.md").read_text()
+    blocks = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    fill(tmp_path, "photos/1.jpg", "photos/a/2.jpg", "scans/one.jpg")
+    _, summary = push(service, "photos", "--batch", "page", "--no-seal", cwd=tmp_path)
+    for line in "".join(blocks).splitlines():
+        command = line.replace("filmroll ", f"{sys.executable} -m filmroll ", 1)
+        done = subprocess.run(
+            ["bash", "-c", command.replace(" ID", f" {summary['batch']}")],
+            env=clean_environment(FILMROLL_URL=service.url),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, (line, done.stderr)
+    assert "cancelled" in done.stdout
 
 
 MANY = 5_000

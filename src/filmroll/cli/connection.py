@@ -48,6 +48,6 @@ def refusals_in_one_line(unreachable: int = 1, advice: str = "") -> Iterator[Non
             code=unreachable,
         )
     except ApiError as fault:
-        fail(f"{fault} {advice}".rstrip())
+        fail(f"{fault} {advice if fault.passing else ''}".rstrip())
     except ValueError as fault:
         fail(str(fault), code=USAGE)

@@ -83,7 +83,7 @@ class Progress:
 
     def _processing(self) -> "Counts | None":
         batch = self._tally.batch
-        return batch["counts"] if batch and self._tally.over and batch["state"] != "open" else None
+        return batch["counts"] if batch and self._tally.over else None
 
     def _bar(self) -> Table:
         tally = self._tally

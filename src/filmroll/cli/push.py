@@ -94,7 +94,7 @@ async def _watched(
 
 
 def _interrupted(tally: "Tally") -> str:
-    if tally.batch is not None and tally.batch["state"] != "open":
+    if tally.batch is not None and tally.batch["state"] == "sealed":
         return f"the batch goes on by itself: filmroll batch show {tally.batch['id']}"
     return f"stopped; {tally.sent + tally.had:,} of {tally.found:,} files are safe. {_AGAIN}"
 
@@ -118,6 +118,8 @@ def _lines(summary: "PushSummary", failures: Path | None) -> list[str]:
     if summary["sent"]:
         rates = f"{size(summary['bytes'] / seconds)}/s, {summary['sent'] / seconds:,.0f} files/s"
         lines.insert(1, f"  {size(summary['bytes'])}, {rates}")
+    if round(summary["waited"]):
+        lines.append(f"  processed within {summary['waited']:.1f} s after that")
     if failures:
         lines.append(f"  failures: {failures}; push that file when they are mended")
     return lines

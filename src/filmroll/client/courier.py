@@ -42,15 +42,12 @@ class Courier:
 
         ``arrived`` is how to count what it has.
         """
-        lines, faults = await self._in_thread(lambda: _describe(items))
+        described, faults = await self._in_thread(lambda: _describe(items))
         for fault in faults:
             self._tally.fault(fault)
-        left = {item.ref: item for item in items}
+        verdicts = await self._batch.ask([line for _, line in described]) if described else ()
         needed = []
-        for verdict in await self._batch.ask(lines) if lines else ():
-            item = left.get(verdict["ref"] or "")
-            if item is None:
-                continue
+        for (item, _), verdict in zip(described, verdicts, strict=True):
             state = verdict["state"]
             if state in {"have", "queued"}:
                 self._tally.settle(item, arrived if state == "have" else state)
@@ -106,27 +103,29 @@ class Courier:
                 flying.add(len(chunk))
                 yield chunk
 
+        broken = None
         try:
             async for verdict in self._batch.archive(body):
-                file = pending.pop(verdict["ref"] or "", None)
-                if file is not None:
+                broken = verdict if verdict["state"] == "broken" else None
+                # What an archive leaves out for its name's sake, such as a dot file, goes alone.
+                if verdict["ref"] in pending and verdict["state"] != "skipped":
+                    file = pending.pop(verdict["ref"])
                     self._judge(file, verdict, hashes[file.ref])
         finally:
             flying.land()
+        if broken:
+            raise self._transport.cut_off(broken.get("problem", {}).get("detail"))
         for ref, fault in faults.items():
             self._tally.fault(_fault(pending.pop(ref), fault))
-        if pending:
-            raise self._transport.cut_off()
+        for ref, file in list(pending.items()):
+            await self.send_alone(file)
+            del pending[ref]
 
     def _judge(self, file: File, verdict: MemberVerdict, sha256: str) -> None:
-        match verdict["state"]:
-            case "stored" | "have":
-                self._settle(file, verdict["state"], verdict.get("sha256"), sha256)
-            case "skipped":
-                reason = verdict.get("reason", "")
-                self._tally.fail(file, {"code": "skipped", "detail": f"left out: {reason}"})
-            case _:
-                self._tally.fail(file, verdict.get("problem", {}))
+        if verdict["state"] == "rejected":
+            self._tally.fail(file, verdict.get("problem", {}))
+        else:
+            self._settle(file, verdict["state"], verdict.get("sha256"), sha256)
 
     def _settle(self, file: File, state: str, theirs: str | None, ours: str) -> None:
         if theirs in {None, ours}:
@@ -188,21 +187,24 @@ class _Reading:
             yield chunk
 
 
-def _describe(items: Sequence[File | Link]) -> tuple[list[ManifestLine], list[Fault]]:
-    """Return manifest lines; reads every file."""
-    lines: list[ManifestLine] = []
+def _describe(
+    items: Sequence[File | Link],
+) -> tuple[list[tuple[File | Link, ManifestLine]], list[Fault]]:
+    """Return items with their manifest lines; reads every file."""
+    described: list[tuple[File | Link, ManifestLine]] = []
     faults = []
     for item in items:
         if isinstance(item, Link):
-            lines.append(item.line)
+            described.append((item, item.line))
             continue
         try:
-            line = {**(item.said or {}), "ref": item.ref, "sha256": _sha256(item)}
+            sha256 = _sha256(item)
         except OSError as fault:
             faults.append(_fault(item, fault))
         else:
-            lines.append({**line, "bytes": item.size})  # type: ignore[typeddict-item]  # the service judges what was said
-    return lines, faults
+            line = {**(item.said or {}), "ref": item.ref, "sha256": sha256, "bytes": item.size}
+            described.append((item, line))  # type: ignore[arg-type]  # the service judges what is said
+    return described, faults
 
 
 def _sha256(file: File) -> str:

@@ -40,7 +40,8 @@ class PushSummary(TypedDict):
     queued: int  # for the service to fetch
     failed: int
     bytes: int
-    seconds: float
+    seconds: float  # until all of it had arrived
+    waited: float  # seconds after that, for the service to make variants and to fetch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,10 +88,10 @@ class Push:
         """Push, seal, wait."""
         with ThreadPoolExecutor(_THREADS, "push") as threads:
             batch = await self._bring_all(threads)
-        self._tally.over = True
+        seconds = self._tally.arrived()
         if batch.view["state"] not in FINAL:
             await self._finish(batch)
-        return self._summary(batch)
+        return self._summary(batch, seconds)
 
     async def _finish(self, batch: AsyncBatch) -> None:
         """Seal a batch, wait for it, and note what has failed in it."""
@@ -141,7 +142,7 @@ class Push:
         while batch.view["state"] == "sealed":
             self._tally.batch = await batch.changed(_POLL_SECONDS)
 
-    def _summary(self, batch: AsyncBatch) -> PushSummary:
+    def _summary(self, batch: AsyncBatch, seconds: float) -> PushSummary:
         tally = self._tally
         return {
             "batch": batch.id,
@@ -153,7 +154,8 @@ class Push:
             "queued": tally.queued,
             "failed": tally.failed,
             "bytes": tally.sent_bytes,
-            "seconds": round(tally.seconds, 3),
+            "seconds": round(seconds, 3),
+            "waited": round(tally.seconds - seconds, 3),
         }
 
 

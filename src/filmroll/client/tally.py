@@ -46,6 +46,11 @@ class Tally:
         """How long it has been going on."""
         return time.monotonic() - self.started
 
+    def arrived(self) -> float:
+        """Note that everything is settled; return how long it took."""
+        self.over = True
+        return self.seconds
+
     def restart(self) -> None:
         """Count from the beginning: another batch takes the items. Failures are told once only."""
         self.found = self.found_bytes = self.sent = self.sent_bytes = self.had = 0

@@ -141,9 +141,9 @@ class Transport:
             reason = str(fault) or type(fault).__name__
             raise Unreachable(f"{self.url}: {reason}", passing=self._met) from fault
 
-    def cut_off(self) -> Unreachable:
-        """Return what to raise when an answer ended before its end."""
-        return Unreachable(f"{self.url}: the answer was cut off", passing=True)
+    def cut_off(self, detail: str | None = None) -> Unreachable:
+        """Return what to raise when a request or its answer ended before its end."""
+        return Unreachable(f"{self.url}: {detail or 'the answer was cut off'}", passing=True)
 
     async def close(self) -> None:
         """Let go of the connections."""
