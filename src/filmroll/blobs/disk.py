@@ -55,7 +55,8 @@ class DiskBlobs:
         """Create the folder if need be; StoreUnavailable if it cannot be used."""
         self._root = str(root.absolute())
         self._incoming = f"{self._root}/{_INCOMING}"
-        self._names = (f"{self._incoming}/{new_id()}-{number}" for number in itertools.count())
+        prefix = f"{self._incoming}/{new_id()}"  # no other process has it
+        self._names = (f"{prefix}-{number}" for number in itertools.count())
         self._durable: set[str] = set()
         self._broken = False
         with translated():

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from filmroll.errors import Duplicate, FilmrollError
-from filmroll.model import Batch, Image, Line, LineState, OnDuplicate, Problem
+from filmroll.model import Batch, Image, Job, Line, LineState, OnDuplicate, Problem, WebhookDelivery
 from filmroll.ports import Catalog, Entry
 from filmroll.usecases.batch.lines import Said, variants_job, wanted
 from filmroll.usecases.outbox import OVERDUE_SECONDS
@@ -37,7 +37,7 @@ class Twins:
         refers = replace(
             line, state=_state(missing), image=twin.id, bytes=twin.bytes, duplicate=True
         )
-        return _entry(refers, None, missing)
+        return Entry(line=refers, job=_job(refers, missing))
 
 
 def cares(batch: Batch) -> bool:
@@ -50,17 +50,16 @@ def failed(line: Line, fault: FilmrollError) -> Entry:
     return Entry(line=replace(line, state=LineState.FAILED, problem=Problem.of(fault)))
 
 
-def stored(line: Line, image: Image) -> Entry:
-    """Return the line of an item that gets an image of its own."""
-    missing = image.declared
-    return _entry(replace(line, state=_state(missing), image=image.id), image, missing)
+def stored(line: Line, image: Image, deliveries: Sequence[WebhookDelivery]) -> Entry:
+    """Return the line of an item that gets an image of its own, and what tells of it."""
+    job = _job(line, image.declared)
+    return Entry(line=line, image=image, job=job, deliveries=deliveries)
 
 
 def _state(missing: Sequence[str]) -> LineState:
     return LineState.PROCESSING if missing else LineState.SUCCEEDED
 
 
-def _entry(line: Line, image: Image | None, missing: Sequence[str]) -> Entry:
-    """Return the line with the job for variants that are still to be made."""
-    job = variants_job(line, missing, line.at + OVERDUE_SECONDS) if missing else None
-    return Entry(line=line, image=image, job=job)
+def _job(line: Line, missing: Sequence[str]) -> Job | None:
+    """Return the job for variants that are still to be made."""
+    return variants_job(line, missing, line.at + OVERDUE_SECONDS) if missing else None

@@ -1,7 +1,7 @@
 """Items whose bytes have come: kept in groups, so that one barrier on the disk serves many."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from filmroll.errors import (
@@ -101,8 +101,8 @@ class Ingest:
         if answer is not None:
             return answer
         said = arrival.said.completed(line)
-        blank = _blank(batch, arrival, line, said)
         if twin := twins.get(arrival.body.sha256):
+            blank = _line(batch, arrival, line, said, None)
             return _Draft(entry=await self._twins.entry(batch, blank, said, twin))
         try:
             header = await read_header(self._probe, arrival.body)
@@ -110,13 +110,13 @@ class Ingest:
             require_possible(variants, header)
             declaration = Declaration(annotations=said.annotations(arrival.ref), variants=variants)
         except REFUSALS as fault:
-            return _Draft(entry=failed(blank, fault))
+            return _Draft(entry=failed(_line(batch, arrival, line, said, None), fault))
         image_id = await self._image_id(batch, arrival, line)
         image = image_of(
             image_id, arrival.body, header, declaration, batch=batch.id, ref=arrival.ref
         )
         told = await self._announcer.image(image)
-        entry = replace(stored(blank, image), deliveries=told)
+        entry = stored(_line(batch, arrival, line, said, image), image, told)
         return _Draft(entry=entry, body=arrival.body)
 
     async def _image_id(self, batch: Batch, arrival: Arrival, line: Line | None) -> str:
@@ -188,13 +188,17 @@ def _answer(batch: Batch, arrival: Arrival, line: Line | None) -> Verdict | None
     return None
 
 
-def _blank(batch: Batch, arrival: Arrival, line: Line | None, said: Said) -> Line:
-    """Return the part of the line that does not depend on what becomes of the item."""
+def _line(
+    batch: Batch, arrival: Arrival, line: Line | None, said: Said, image: Image | None
+) -> Line:
+    """Return the line of an item that has an image of its own, or as far as it goes without."""
+    done = image is not None and not image.declared
     return Line(
         batch=batch.id,
         ref=arrival.ref,
-        state=LineState.PROCESSING,
+        state=LineState.SUCCEEDED if done else LineState.PROCESSING,
         at=now(),
+        image=image.id if image else None,
         source=line.source if line else None,
         sha256=arrival.body.sha256,
         bytes=arrival.body.bytes,
@@ -214,7 +218,8 @@ def _verdict(batch: Batch, arrival: Arrival, standing: Standing) -> Verdict:
             return Verdict(ref=arrival.ref, word=Word.REJECTED, line=line, problem=error)
         word = Word.HAVE if line.duplicate else Word.STORED
         return Verdict(ref=arrival.ref, word=word, line=line)
-    if line is None and is_open(batch):  # the image that it was to refer to has just gone
+    gone = line is None or line.state is LineState.FAILED  # and so has the image it was to have
+    if gone and is_open(batch):
         return Verdict.rejected(arrival.ref, Deleted("The image was deleted. Send this again."))
     if line is None or not line.image:
         return Verdict.rejected(arrival.ref, closed_problem(batch))
