@@ -57,7 +57,7 @@ class Batches(Webhooks):
         self._batches[batch] = closed
         if closed.state is BatchState.SEALED:
             lines = [line for line in self._of(batch) if line.state is LineState.DECLARED]
-            self._change(batch, [rules.not_received(line, now) for line in lines])
+            self._change(batch, [rules.not_received(line, now) for line in lines], now)
         return self._batches[batch]
 
     async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
@@ -92,16 +92,16 @@ class Batches(Webhooks):
             return
         line = rules.line_after(self._lines.get((job.batch, job.ref)), job)
         if line is not None:
-            self._change(job.batch, [line])
+            self._change(job.batch, [line], now())
 
     def _of(self, batch: str) -> list[Line]:
         return [line for (owner, _), line in self._lines.items() if owner == batch]
 
-    def _change(self, batch: str, lines: Sequence[Line]) -> None:
+    def _change(self, batch: str, lines: Sequence[Line], at: float) -> None:
         """Write lines, and what they change of the batch."""
         changes = [(self._lines.get((batch, line.ref)), line) for line in lines]
         self._lines |= {(batch, line.ref): line for line in lines}
-        self._batches[batch] = rules.tallied(self._batches[batch], changes, now())
+        self._batches[batch] = rules.tallied(self._batches[batch], changes, at)
 
     def _put_line(self, batch: str, entry: Entry) -> Standing:
         stored = self._lines.get((batch, entry.line.ref))
@@ -109,16 +109,18 @@ class Batches(Webhooks):
             number = self._batches[batch].counts.declared + 1
             taken = rules.entered(self._batches[batch], stored, entry.line, number)
             if taken is not None and self._keep(entry):
-                self._change(batch, [taken])
+                self._change(batch, [taken], now())
                 return Standing(taken, taken=True)
         return Standing(stored, taken=False)
 
     def _keep(self, entry: Entry) -> bool:
-        """Write the image and the job of a line; False if the image it refers to is gone."""
+        """Write the image and the job of a line; False if its image has been deleted."""
         line, image = entry.line, entry.image
         if image is not None:
             stored = self._images.setdefault(image.id, image)
-            if stored is not image and rules.live(stored):
+            if not rules.live(stored):
+                return False
+            if stored is not image:
                 self._images[image.id] = rules.restarted(stored, image.state)
         elif line.duplicate and line.image and not rules.live(self._images.get(line.image)):
             return False
@@ -140,5 +142,5 @@ class Batches(Webhooks):
             self._images[image.id] = rules.restarted(image, ImageState.STORED)
         self._jobs[job.id] = job
         self._batches[batch] = rules.reopened(self._batches[batch])
-        self._change(batch, [line])
+        self._change(batch, [line], now())
         return line

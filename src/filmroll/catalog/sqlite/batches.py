@@ -113,10 +113,11 @@ def _put_lines(
 
 
 def _keep(connection: apsw.Connection, entry: Entry) -> bool:
-    """Write the image and the job of a line; False if the image it refers to is gone."""
+    """Write the image and the job of a line; False if its image has been deleted."""
     line = entry.line
     if entry.image is not None:
-        _add_image(connection, entry.image)
+        if not _add_image(connection, entry.image):
+            return False
     elif line.duplicate and line.image and not rules.live(IMAGES.get(connection, line.image)):
         return False
     if entry.job is not None:
@@ -125,13 +126,15 @@ def _keep(connection: apsw.Connection, entry: Entry) -> bool:
     return True
 
 
-def _add_image(connection: apsw.Connection, image: Image) -> None:
+def _add_image(connection: apsw.Connection, image: Image) -> bool:
     """Add an image, or begin anew the one that an earlier attempt at this line has left."""
     if insert_image(connection, image):
-        return
+        return True
     stored = IMAGES.get(connection, image.id)
-    if stored is not None and rules.live(stored):
-        replace_image(connection, stored, rules.restarted(stored, image.state))
+    if stored is None or not rules.live(stored):
+        return False
+    replace_image(connection, stored, rules.restarted(stored, image.state))
+    return True
 
 
 def _get_lines(connection: apsw.Connection, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
