@@ -1,15 +1,17 @@
 """Filmroll with less patience, so that tests need not wait a minute for what a dead process held.
 
-Leases, overdue jobs and stalled bodies last seconds, refused jobs rest for less; all else is as
-ever.
+Leases, overdue jobs and stalled bodies last seconds; refused jobs, and webhooks that failed, rest
+for less; all else is as ever.
 """
 
 from filmroll import worker
 from filmroll.cli import main
 from filmroll.usecases import jobs, process, upload
+from filmroll.usecases.webhooks import sending
 from filmroll.web import exports, incoming
 
-process.LEASE_SECONDS = worker.LEASE_SECONDS = 4.0
+process.LEASE_SECONDS = worker.LEASE_SECONDS = sending.LEASE_SECONDS = 4.0
+sending.RETRY_SECONDS = (0.1, 0.2, 0.3)
 jobs.OVERDUE_SECONDS = upload.OVERDUE_SECONDS = 4.0
 incoming.STALL_SECONDS = exports.PATIENCE_SECONDS = 2.0
 worker._RELEASE_SECONDS = 0.2

@@ -15,6 +15,7 @@ from filmroll.web.openapi.operations import (
 from filmroll.web.openapi.schemas import SCHEMAS, Schema, ref
 
 _BATCH = "/v1/batches/{batch}"
+_WEBHOOK = "/v1/webhooks/{webhook}"
 
 # What the routes answer with when all goes well, by path and method.
 _ANSWERS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
@@ -35,6 +36,11 @@ _ANSWERS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (f"{_BATCH}/seal", "post"): (("200",), "Batch"),
     (f"{_BATCH}/retry", "post"): (("200",), "Batch"),
     (f"{_BATCH}/items/{{ref}}", "get"): (("200",), "Line"),
+    ("/v1/webhooks", "get"): (("200",), "Webhooks"),
+    ("/v1/webhooks", "post"): (("201",), "Webhook"),
+    (_WEBHOOK, "get"): (("200",), "Webhook"),
+    (f"{_WEBHOOK}/deliveries", "get"): (("200",), "Deliveries"),
+    (f"{_WEBHOOK}/deliveries/{{delivery}}/replay", "post"): (("202",), "Delivery"),
 }
 
 
@@ -45,6 +51,7 @@ _HEADERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("/v1/images/{image}/variants", "post"): ("Prefer", "Idempotency-Key"),
     ("/v1/images/{image}", "patch"): ("If-Match",),
     ("/v1/batches", "post"): ("Idempotency-Key",),
+    ("/v1/webhooks", "post"): ("Idempotency-Key",),
     (_BATCH, "get"): ("Prefer", "If-None-Match"),
     (f"{_BATCH}/events", "get"): ("Last-Event-ID",),
     (f"{_BATCH}/items", "post"): ("Content-Encoding",),

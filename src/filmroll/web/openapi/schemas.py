@@ -9,6 +9,9 @@ from filmroll.model import (
     Action,
     BatchState,
     Counts,
+    DeliveryState,
+    EndpointState,
+    Event,
     ImageState,
     JobKind,
     JobState,
@@ -198,5 +201,38 @@ SCHEMAS: dict[str, Schema] = {
         },
         "required": ["ref", "state"],
     },
+    "Webhook": {
+        "type": "object",
+        "description": "Where events are posted to; the secret is in the answer that made it only.",
+        "properties": {
+            "id": _ID,
+            "name": _null(TEXT),
+            "url": {"type": "string", "format": "uri"},
+            "events": _null({"type": "array", "items": _one_of(Event)}),
+            "state": _one_of(EndpointState),
+            "detail": _null(TEXT),
+            "created_at": _TIME,
+            "secret": TEXT,
+        },
+        "required": ["id", "name", "url", "events", "state", "detail", "created_at"],
+    },
+    "Webhooks": _record({"items": {"type": "array", "items": ref("Webhook")}}),
+    "Delivery": _record(
+        {
+            "id": _ID,
+            "event": _one_of(Event),
+            "state": _one_of(DeliveryState),
+            "attempts": COUNT,
+            "status": _null(COUNT),
+            "detail": _null(TEXT),
+            "created_at": _TIME,
+            "due_at": _TIME,
+            "finished_at": _null(_TIME),
+            "data": {"type": "object"},
+        }
+    ),
+    "Deliveries": _record(
+        {"items": {"type": "array", "items": ref("Delivery")}, "next_cursor": _null(TEXT)}
+    ),
     "Operation": {"oneOf": [operation_schema(kind) for kind in OPERATIONS.values()]},
 }
