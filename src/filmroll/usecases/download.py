@@ -74,7 +74,10 @@ class Downloads:
         The asset that is returned describes them, also if they had to be made again.
         """
         file = await self._blobs.open(asset.key)
-        if file is None or file.seek(0, os.SEEK_END) != asset.bytes:
+        if file is not None and file.seek(0, os.SEEK_END) != asset.bytes:
+            file.close()
+            file = None
+        if file is None:
             asset = await self._made_again(asset)
             file = await self._blobs.open(asset.key)
         if file is None:

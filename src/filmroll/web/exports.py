@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 from starlette.requests import Request
-from starlette.types import Send
+from starlette.types import Message, Send
 
 from filmroll.archives.writers import File, TarWriter, Writer, ZipWriter
 from filmroll.errors import FilmrollError, Forbidden, MethodNotAllowed, NotFound
@@ -69,14 +69,14 @@ class ExportRoute:
         await self._gate.require_delivery(request, _signed_part(request), preset=False)
         batch = await self._batches.get(batch_id)
         instructions = None if text is None else await self._downloads.instructions(text)
-        headers = _headers(batch, kind)
-        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        start = {"type": "http.response.start", "status": 200, "headers": _headers(batch, kind)}
         if request.method == "HEAD":
+            await send(start)
             await send({"type": "http.response.body"})
             return
         parts = self._parts(batch, instructions, _WRITERS[kind]())
         try:
-            await _deliver(_joined(parts), incoming, send)
+            await _deliver(start, _joined(parts), incoming, send)
         except FilmrollError:
             log.exception("export broken off", batch=batch.id)
             raise
@@ -156,15 +156,21 @@ async def _joined(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
     yield b"".join(held)
 
 
-async def _deliver(archive: AsyncGenerator[bytes], incoming: Incoming, send: Send) -> None:
+async def _deliver(
+    start: Message, archive: AsyncGenerator[bytes], incoming: Incoming, send: Send
+) -> None:
     """Send it; give up, without an end to it, on a client that left or takes nothing any more.
 
     The server drops what is sent to a client that has left, and says nothing.
     """
     left = asyncio.create_task(incoming.left())
+    begun = False  # what fails before the first chunk can be told as anywhere else
     try:
         async with aclosing(archive):
             async for chunk in archive:
+                if not begun:
+                    await send(start)
+                    begun = True
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
                 if left.done():
