@@ -9,7 +9,16 @@ from benchmarks.machine import Spent, facts
 from benchmarks.missing import Missing
 from benchmarks.results import Figure, Row, keep
 
-FIGURES = ("uploads", "cold", "kept", "first_byte", "memory", "bulk", "bulk_variants")
+FIGURES = (
+    "uploads",
+    "cold",
+    "kept",
+    "first_byte",
+    "memory",
+    "bulk",
+    "bulk_variants",
+    "bulk_resume",
+)
 WORK = Path(__file__).parent / ".work"
 
 

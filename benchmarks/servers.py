@@ -74,7 +74,7 @@ def running(
         _wait(process, port, log)
         yield Server(port, (process.pid,))
     finally:
-        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGTERM)  # nothing happens to one that was killed
         try:
             process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
