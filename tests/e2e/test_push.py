@@ -269,6 +269,7 @@ def test_waiting_may_be_left_to_the_service(http, service, tmp_path: Path) -> No
     process = started(service, root, "--variant", slow, "--batch", "left", cwd=tmp_path)
     while not http.get("/v1/batches?name=left&state=sealed").json()["items"]:
         assert process.poll() is None
+    time.sleep(1)  # until the push has heard of it
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -299,7 +300,7 @@ def test_the_lines_of_the_page_run(service, tmp_path: Path) -> None:
     assert "cancelled" in done.stdout
 
 
-MANY = 5_000
+MANY = 3_000
 
 
 @pytest.fixture(scope="module")
