@@ -12,6 +12,7 @@ from filmroll.web import exports, incoming
 
 process.LEASE_SECONDS = worker.LEASE_SECONDS = sending.LEASE_SECONDS = 4.0
 sending.RETRY_SECONDS = (0.1, 0.2, 0.3)
+sending.DRAIN_SECONDS = 1.0
 jobs.OVERDUE_SECONDS = upload.OVERDUE_SECONDS = 4.0
 incoming.STALL_SECONDS = exports.PATIENCE_SECONDS = 2.0
 worker._RELEASE_SECONDS = 0.2

@@ -290,6 +290,19 @@ def test_one_that_hangs_holds_up_no_other(http: Http) -> None:
         held.set()
 
 
+def test_one_that_hangs_does_not_keep_the_service_from_stopping(tmp_path: Path) -> None:
+    held = threading.Event()
+    with Receiver(Answer(held=held)) as receiver, impatient(tmp_path / "data") as service:
+        with service.client() as http:
+            subscribed(http, receiver.url)
+            uploaded(http)
+            receiver.wait(1)
+        began = time.monotonic()
+        assert service.stop() == 0
+        assert time.monotonic() - began < 10
+        held.set()
+
+
 def test_one_that_is_gone_is_disabled(http: Http) -> None:
     with Receiver(Answer(410)) as receiver:
         webhook = subscribed(http, receiver.url)

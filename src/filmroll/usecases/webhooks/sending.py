@@ -17,8 +17,10 @@ from filmroll.ports import Catalog, Poster, Reply
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 # Within the lease a post waits for others to the same host, a few at a time; each may take 20 s.
 LEASE_SECONDS = 180.0
-_GROUP = 4  # posts to one endpoint at once
-_GROUPS = 8  # to all endpoints at once
+PER_ENDPOINT = 4  # posts at once
+IN_ALL = 32
+# What is still under way then is sent again by the next process.
+DRAIN_SECONDS = 5.0
 
 _SUCCESS = range(200, 300)
 _REDIRECT = range(300, 400)
@@ -36,7 +38,7 @@ class Sender:
     def __init__(self, catalog: Catalog, poster: Poster) -> None:
         self._catalog = catalog
         self._poster = poster
-        self._turns = asyncio.Semaphore(_GROUPS)
+        self._turns = asyncio.Semaphore(IN_ALL // PER_ENDPOINT)
         self._couriers: dict[str, asyncio.Task[None]] = {}
         self._ending = False
 
@@ -49,9 +51,14 @@ class Sender:
                 courier.add_done_callback(partial(self._ended, endpoint.id))
 
     async def drain(self) -> None:
-        """Begin nothing more; wait for the posts under way."""
+        """Begin nothing more; wait for the posts under way, but not for those that hang."""
         self._ending = True
-        await asyncio.gather(*self._couriers.values(), return_exceptions=True)
+        couriers = list(self._couriers.values())
+        if couriers:
+            _, late = await asyncio.wait(couriers, timeout=DRAIN_SECONDS)
+            for courier in late:
+                courier.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
 
     def _ended(self, endpoint: str, courier: asyncio.Task[None]) -> None:
         del self._couriers[endpoint]
@@ -61,15 +68,15 @@ class Sender:
     async def _serve(self, endpoint: str) -> None:
         """Send to one endpoint until nothing is due."""
         more = True
-        while more and not self._ending:
+        while more:
             async with self._turns:
-                more = await self._send_group(endpoint)
+                more = not self._ending and await self._send_group(endpoint)
 
     async def _send_group(self, endpoint_id: str) -> bool:
         endpoint = await self._catalog.get_endpoint(endpoint_id)  # as it stands by now
         if endpoint is None:
             return False
-        due = await self._catalog.claim_deliveries(endpoint_id, _GROUP, now(), LEASE_SECONDS)
+        due = await self._catalog.claim_deliveries(endpoint_id, PER_ENDPOINT, now(), LEASE_SECONDS)
         await asyncio.gather(*(self._send(endpoint, delivery) for delivery in due))
         return bool(due)
 
