@@ -72,7 +72,7 @@ def export(http: httpx.Client, batch: str, kind: str = "zip", **query: str) -> d
 
 def large_jpeg(seed: int, size: int = LARGE_BYTES) -> bytes:
     """Return a JPEG of many comments, which no other seed gives."""
-    body, comment = tiny_jpeg(seed), b"\xff\xfe\xff\xff".ljust(2 + 0xFFFF)
+    body, comment = tiny_jpeg(seed), b"\xff\xfe\x60\x00".ljust(2 + 0x6000)
     return body[:2] + comment * (size // len(comment)) + body[2:]
 
 

@@ -120,20 +120,22 @@ class Export:
     async def _exported(
         self, ref: str, image_id: str, instructions: Instructions | None
     ) -> Exported:
-        image = await self._images.get(image_id)
         name = safe_path(ref)
         if instructions is None:
             asset = await self._downloads.original(image_id)
+            created_at = asset.created_at
         else:
-            self._images.require_possible(image, [instructions])
+            image = await self._images.get(image_id)
+            created_at = image.created_at
             asset = await self._variant(image, instructions)
             name = with_extension(name, asset.format)
         asset, body, crc = await self._opened(asset)
-        file = File(name=name, bytes=asset.bytes, crc=crc, modified_at=image.created_at)
+        file = File(name=name, bytes=asset.bytes, crc=crc, modified_at=created_at)
         return Exported(file, body)
 
     async def _variant(self, image: Image, instructions: Instructions) -> Asset:
         """Describe a variant; wait if need be until engines have a place for it."""
+        self._images.require_possible(image, [instructions])
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while True:
             try:
