@@ -11,6 +11,7 @@ from filmroll.web.openapi.operations import (
     path_part,
     picture,
     upload,
+    whole_batch,
 )
 from filmroll.web.openapi.schemas import SCHEMAS, Schema, ref
 
@@ -76,6 +77,8 @@ def document(app: FastAPI, *, uploads: bool, delivery: bool) -> Schema:
             paths["/i/{image}"] = {"get": picture("The original", [path_part("image")])}
             both = [path_part("image"), path_part("instructions")]
             paths["/i/{image}/{instructions}"] = {"get": picture("A variant", both)}
+            for kind, content_type in (("zip", "application/zip"), ("tar", "application/x-tar")):
+                paths[f"/i/batches/{{batch}}.{kind}"] = {"get": whole_batch(kind, content_type)}
         schema.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
         schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
         schema["security"] = [{}, {"key": []}]  # none where access is open

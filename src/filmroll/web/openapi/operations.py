@@ -125,6 +125,21 @@ def picture(summary: str, parameters: list[Schema]) -> Schema:
     }
 
 
+def whole_batch(kind: str, content_type: str) -> Schema:
+    """GET /i/batches/{batch}.zip and .tar."""
+    fields = [
+        {"name": name, "in": "query", "required": False, "schema": TEXT}
+        for name in ("variant", "exp", "kid", "sig")
+    ]
+    content = {content_type: {"schema": {"type": "string", "format": "binary"}}}
+    return {
+        "summary": f"A whole batch as {kind}",
+        "operationId": f"download_batch_{kind}",
+        "parameters": [path_part("batch"), *fields],
+        "responses": {"200": {"description": "The archive", "content": content}},
+    }
+
+
 def path_part(name: str) -> Schema:
     """Return a part of the path."""
     return {"name": name, "in": "path", "required": True, "schema": TEXT}
