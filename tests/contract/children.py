@@ -15,6 +15,7 @@ from filmroll.catalog.sqlite import SqliteCatalog
 from filmroll.catalog.tombstones import Tombstones
 from filmroll.model import Lane, new_id
 from filmroll.queues.sqlite import SqliteQueue
+from tests.contract.ledger import end_job, processing, stored
 from tests.contract.records import image, job
 
 
@@ -67,6 +68,25 @@ async def add_images(place: Path) -> None:
     await catalog.close()
 
 
+async def put_lines(place: Path) -> None:
+    """Offer lines that others offer, too, end their jobs; print what was taken and ended."""
+    catalog = SqliteCatalog(place)
+    own = new_id()
+
+    async def put(ref: str) -> None:
+        entry = processing("shared", ref, content=own)
+        for standing in await catalog.put_lines("shared", [entry, stored("shared", own + ref)]):
+            if standing.taken:
+                print(standing.line.ref, flush=True)
+        line = (await catalog.get_lines("shared", [ref]))[ref]
+        if await end_job(catalog, line.image):
+            print(f"ended/{ref}", flush=True)
+
+    for start in range(0, 100, 20):
+        await asyncio.gather(*(put(str(number)) for number in range(start, start + 20)))
+    await catalog.close()
+
+
 async def work_queue(place: Path) -> None:
     """Take and remove messages until there are none."""
     queue = SqliteQueue(place)
@@ -92,7 +112,8 @@ async def bump_tombstones(place: Path) -> None:
 
 
 TASKS = {
-    task.__name__: task for task in (put_blobs, add_images, work_queue, send_late, bump_tombstones)
+    task.__name__: task
+    for task in (put_blobs, add_images, put_lines, work_queue, send_late, bump_tombstones)
 }
 
 if __name__ == "__main__":

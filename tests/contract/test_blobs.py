@@ -8,12 +8,17 @@ import time
 import pytest
 
 from filmroll.errors import DigestMismatch
+from filmroll.ports import Blob
 
 MIB = 1 << 20
 
 
 def digest(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
+
+
+def blob(key: str, body: bytes) -> Blob:
+    return Blob(key=key, body=body, sha256=digest(body))
 
 
 async def keys(blobs, prefix=""):
@@ -185,6 +190,41 @@ async def test_many_puts_at_once_are_all_kept(blobs):
     assert outcomes[:200] == [None] * 200
     assert {type(outcome) for outcome in outcomes[200:]} == {DigestMismatch}
     assert {key: await blobs.read(key) for key in await keys(blobs)} == bodies
+
+
+async def test_several_are_put_together(blobs):
+    bodies = {f"o/{number % 7:02}/{number}": os.urandom(number * 40) for number in range(100)}
+    await blobs.put_all([blob(key, body) for key, body in bodies.items()])
+    assert {key: await blobs.read(key) for key in await keys(blobs)} == bodies
+    await blobs.put_all([])
+
+
+async def test_a_key_that_is_put_twice_together_holds_one_of_the_bodies_whole(blobs):
+    bodies = [bytes([number]) * 5000 for number in range(10)]
+    await blobs.put_all([blob("o/ab/abc", body) for body in bodies])
+    assert await blobs.read("o/ab/abc") in bodies
+    assert await keys(blobs) == ["o/ab/abc"]
+
+
+async def test_groups_on_the_same_keys_leave_whole_objects(blobs):
+    names = [f"o/ab/{number}" for number in range(8)]
+    groups = [[blob(name, bytes([n]) * 4000) for name in names] for n in range(12)]
+    await asyncio.gather(*(blobs.put_all(group) for group in groups))
+    assert await keys(blobs) == names
+    for name in names:
+        body = await blobs.read(name)
+        assert len(body) == 4000
+        assert len(set(body)) == 1
+
+
+async def test_wrong_bytes_among_several_are_refused(blobs):
+    wrong = Blob(key="o/ab/wrong", body=b"x", sha256=digest(b"y"))
+    others = [blob(f"o/ab/{number}", b"fine") for number in range(5)]
+    with pytest.raises(DigestMismatch):
+        await blobs.put_all([*others, wrong])
+    assert "o/ab/wrong" not in await keys(blobs)
+    with pytest.raises(ValueError, match="not a key"):
+        await blobs.put_all([blob("../x", b"x")])
 
 
 async def test_writes_on_one_key_happen_in_order(blobs):
