@@ -110,17 +110,29 @@ def test_every_route_of_the_description_answers(http: httpx.Client) -> None:
     image = upload(http, jpeg(seed=97), THUMB).json()
     http.put("/v1/presets/thumb", json={"instructions": THUMB})
     job = upload(http, tiny_jpeg(98), THUMB, prefer="respond-async").headers["location"]
+    webhook = http.post("/v1/webhooks", json={"url": "https://example.com/"}).json()["id"]
     places = {
         "image": image["id"],
         "instructions": "resize:width=9",
         "job": job.rsplit("/", 1)[-1],
         "name": "thumb",
         "code": "not-found",
+        "ref": "a%2F1.jpg",
+        "webhook": webhook,
+        "delivery": delivery_of(http, webhook),
     }
     bodies = {
         ("patch", "/v1/images/{image}"): {"name": "new"},
         ("post", "/v1/images/{image}/variants"): {"variants": [THUMB]},
         ("put", "/v1/presets/{name}"): {"instructions": THUMB},
+        ("post", "/v1/batches"): {"name": "again"},
+        ("post", "/v1/webhooks"): {"url": "https://example.com/"},
+    }
+    contents = {
+        ("post", "/v1/images"): tiny_jpeg(99),
+        ("put", "/v1/batches/{batch}/items/{ref}"): tiny_jpeg(99),
+        ("post", "/v1/batches/{batch}/items"): b'{"ref": "b.jpg"}',
+        ("post", "/v1/batches/{batch}/archive"): bytes(1024),  # an empty tar
     }
     operations = [
         (method, path, operation)
@@ -129,12 +141,41 @@ def test_every_route_of_the_description_answers(http: httpx.Client) -> None:
     ]
     operations.sort(key=lambda one: one[0] == "delete")  # what is needed goes last
     for method, path, operation in operations:
-        content = tiny_jpeg(99) if (method, path) == ("post", "/v1/images") else None
+        place = path.format(**places, batch=sealed_batch(http) if method == "get" else batch(http))
+        key = (method, path)
         answer = http.request(
-            method, path.format(**places), json=bodies.get((method, path)), content=content
+            method,
+            place,
+            json=bodies.get(key),
+            content=contents.get(key),
+            headers={"Content-Type": "application/x-ndjson"} if key in contents else {},
         )
         assert answer.is_success, (method, path, answer.text)
         assert str(answer.status_code) in operation["responses"], (method, path)
+
+
+def batch(http: httpx.Client) -> str:
+    """Return a batch that is open."""
+    return str(http.post("/v1/batches", json={}).json()["id"])
+
+
+def sealed_batch(http: httpx.Client) -> str:
+    """Return a batch that is complete, with one item."""
+    made = batch(http)
+    http.put(f"/v1/batches/{made}/items/a%2F1.jpg", content=tiny_jpeg(97))
+    http.post(f"/v1/batches/{made}/seal")
+    return made
+
+
+def delivery_of(http: httpx.Client, webhook: str) -> str:
+    """Return a delivery in the log of a webhook: that of an image that is ready."""
+    upload(http, tiny_jpeg(96))
+    deadline = time.monotonic() + 10
+    while not (found := http.get(f"/v1/webhooks/{webhook}/deliveries").json()["items"]):
+        assert time.monotonic() < deadline
+        upload(http, tiny_jpeg(96))
+        time.sleep(0.2)
+    return str(found[0]["id"])
 
 
 def test_references_of_the_description_resolve(http: httpx.Client) -> None:

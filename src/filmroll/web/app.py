@@ -44,6 +44,7 @@ from filmroll.web.openapi import document
 from filmroll.web.operations import operations
 from filmroll.web.problems import problem_response
 from filmroll.web.services import Services
+from filmroll.web.streams import INCOMING
 from filmroll.web.uploads import UploadRoute
 from filmroll.web.webhooks import webhooks
 
@@ -119,7 +120,7 @@ class App:
             await self._require_caller(Request(scope, incoming))
             # Whatever has GET has HEAD; the server leaves the body out.
             method = "GET" if scope["method"] == "HEAD" else scope["method"]
-            inner = {**scope, "method": method}
+            inner = {**scope, "method": method, INCOMING: incoming}
             await self._api(inner, incoming, exchange.send)
             exchange.route = getattr(inner.get("route"), "path", "other")
 

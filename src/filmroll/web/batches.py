@@ -1,7 +1,7 @@
 """Batches as a whole under ``/v1/batches``; their items come by ``items.py``."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -166,7 +166,7 @@ def _add_looking(router: APIRouter, services: Services, gate: Gate) -> None:
 
 async def _events(
     services: Services, batch: Batch, seen: str, links: Links
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes]:
     """Yield the batch whenever it has changed, at most four times a second, until its end."""
     if seen != str(batch.version):
         yield _event(batch, links)
@@ -197,7 +197,7 @@ def _add_lines(router: APIRouter, services: Services, gate: Gate) -> None:
         found = await services.batches.get(_id(batch))
         links = await gate.links(request)
 
-        async def pages() -> AsyncIterator[bytes]:
+        async def pages() -> AsyncGenerator[bytes]:
             async for page in services.batches.lines(found.id, where.state):
                 yield ndjson(line_view(line, links) for line in page)
                 await asyncio.sleep(0)  # a long ledger is nobody's reason to wait

@@ -1,6 +1,5 @@
 """``GET|HEAD /i/batches/{id}.zip`` and ``.tar``: a whole batch, written while it is sent."""
 
-import asyncio
 import re
 import time
 import zlib
@@ -13,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import structlog
 from starlette.requests import Request
-from starlette.types import Message, Send
+from starlette.types import Send
 
 from filmroll.archives.writers import File, TarWriter, Writer, ZipWriter
 from filmroll.errors import FilmrollError, Forbidden, MethodNotAllowed, NotFound
@@ -27,7 +26,7 @@ from filmroll.web.problems import problem_body
 from filmroll.web.representation import COMMON, Headers, attachment, chunks
 from filmroll.web.requests import one, query
 from filmroll.web.services import Services
-from filmroll.web.streams import ndjson
+from filmroll.web.streams import deliver, ndjson
 
 EXPORTS = "/i/batches/"
 _PATH = re.compile(EXPORTS.encode() + rb"([0-9a-z]{26})\.(zip|tar)")
@@ -38,7 +37,6 @@ _METHODS = "GET, HEAD"
 _LONGEST_NAME = 150  # characters
 _CHUNK_BYTES = 256 << 10
 _CHUNK_SECONDS = 1.0  # that bytes are held back, where items come slowly
-PATIENCE_SECONDS = 60.0  # with a client that takes no chunk
 _IN_MEMORY_BYTES = 1 << 20
 
 log = structlog.get_logger()
@@ -76,7 +74,7 @@ class ExportRoute:
             return
         parts = self._parts(batch, instructions, _WRITERS[kind]())
         try:
-            await _deliver(start, _joined(parts), incoming, send)
+            await deliver(start, _joined(parts), incoming, send)
         except FilmrollError:
             log.exception("export broken off", batch=batch.id)
             raise
@@ -154,32 +152,6 @@ async def _joined(parts: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
                 held.clear()
                 size, since = 0, time.monotonic()
     yield b"".join(held)
-
-
-async def _deliver(
-    start: Message, archive: AsyncGenerator[bytes], incoming: Incoming, send: Send
-) -> None:
-    """Send it; give up, without an end to it, on a client that left or takes nothing any more.
-
-    The server drops what is sent to a client that has left, and says nothing.
-    """
-    left = asyncio.create_task(incoming.left())
-    begun = False  # what fails before the first chunk can be told as anywhere else
-    try:
-        async with aclosing(archive):
-            async for chunk in archive:
-                if not begun:
-                    await send(start)
-                    begun = True
-                async with asyncio.timeout(PATIENCE_SECONDS):
-                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                if left.done():
-                    return
-        await send({"type": "http.response.body"})
-    except TimeoutError:
-        log.info("export given up", reason=f"no chunk was taken for {PATIENCE_SECONDS:g} s")
-    finally:
-        left.cancel()
 
 
 def _signed_part(request: Request) -> bytes:

@@ -2,26 +2,31 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, suppress
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic_core import to_json
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from filmroll.archives import ArchiveLimits
 from filmroll.archives.feed import Feed
 from filmroll.archives.trail import Trail
 from filmroll.archives.unpack import GZIP, ZSTD, Frames
 from filmroll.errors import TooLarge, UnsupportedMedia
+from filmroll.web.incoming import Incoming
 
+INCOMING = "filmroll.incoming"  # where a scope holds the request's Incoming
 NDJSON = "application/x-ndjson"
 _IN_MEMORY_BYTES = 1 << 20
 _ENCODINGS = {"gzip": GZIP, "x-gzip": GZIP, "zstd": ZSTD}
 _CHUNK_BYTES = 64 << 10
-_PATIENCE_SECONDS = 60.0  # with a client that does not read its answer
+PATIENCE_SECONDS = 60.0  # with a client that does not read its answer
+
+log = structlog.get_logger()
 
 
 class Streamed(Response):
@@ -29,7 +34,7 @@ class Streamed(Response):
 
     def __init__(
         self,
-        chunks: AsyncIterator[bytes],
+        chunks: AsyncGenerator[bytes],
         media_type: str,
         headers: Mapping[str, str] | None = None,
     ) -> None:
@@ -40,10 +45,35 @@ class Streamed(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI's form
         """Send it."""
         start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
-        await send(start)
-        async for chunk in self._chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        await deliver(start, self._chunks, scope[INCOMING], send)
+
+
+async def deliver(
+    start: Message, chunks: AsyncGenerator[bytes], incoming: Incoming, send: Send
+) -> None:
+    """Send an answer; give up, without an end to it, on a client that left or reads no more.
+
+    The server drops what is sent to a client that has left, and says nothing.
+    """
+    left = asyncio.create_task(incoming.left())
+    begun = False  # what fails before the first chunk can be told as anywhere else
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if not begun:
+                    await send(start)
+                    begun = True
+                async with asyncio.timeout(PATIENCE_SECONDS):
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                if left.done():
+                    return
+        if not begun:
+            await send(start)
+        await send({"type": "http.response.body"})
+    except TimeoutError:
+        log.info("answer given up", reason=f"no chunk was taken for {PATIENCE_SECONDS:g} s")
+    finally:
+        left.cancel()
 
 
 def ndjson(records: Iterable[Mapping[str, Any]]) -> bytes:
@@ -119,7 +149,7 @@ class Answers:
             self._sender = asyncio.create_task(self._run())
         while not self._sender.done():
             sent = self._sent
-            await asyncio.wait({self._sender}, timeout=_PATIENCE_SECONDS)
+            await asyncio.wait({self._sender}, timeout=PATIENCE_SECONDS)
             if self._sent == sent and not self._sender.done():
                 self._sender.cancel()
                 with suppress(asyncio.CancelledError):
