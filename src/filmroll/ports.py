@@ -27,6 +27,8 @@ from filmroll.model import (
     Preset,
     Problem,
     SigningKey,
+    Upload,
+    UploadPart,
     Variant,
     WebhookDelivery,
 )
@@ -169,8 +171,16 @@ class Standing(NamedTuple):
     taken: bool
 
 
+class PartStanding(NamedTuple):
+    """The upload after a part was offered, whether that was taken, and which part it replaced."""
+
+    upload: Upload | None
+    taken: bool
+    replaced: UploadPart | None = None
+
+
 class Catalog(Protocol):
-    """What is known about images, variants, jobs, batches, presets and keys.
+    """What is known about images, variants, jobs, batches, uploads, presets and keys.
 
     Every write is one atomic step on one image (its record, variants and jobs), durable on return.
     A reader that starts after a write has returned sees it, from any process.
@@ -262,16 +272,18 @@ class Catalog(Protocol):
     ) -> bool:
         """Write the end of an attempt: the job (final, or queued again), variants, the image.
 
-        The end of a job is the end of its line, too. False, and nothing written, if the stored
-        job is not running this attempt any more or its image is deleted. Only ``state``,
-        ``problem`` and ``version`` (one more) of the image are taken; with None it stays as it is.
+        The end of a job is the end of its line or of its upload, too. False, and nothing written,
+        if the stored job is not running this attempt any more or its image is deleted. Of the
+        image only ``state``, ``problem`` and ``version`` (one more) are taken; with None it stays
+        as it is.
         """
 
     async def cancel_job(self, job: str, now: float) -> Job | None:
         """Cancel a job that is not final; return what it is then. None if unknown.
 
-        If it is the job of an upload (it carries its image's id), the image becomes ready, and
-        what was not made is not declared any more.
+        If it is the job of an image's upload (it carries its image's id), the image becomes ready,
+        and what was not made is not declared any more. If it is that of an upload in parts, that
+        is aborted.
         """
 
     async def due_jobs(self, before: float, limit: int) -> Sequence[Job]:
@@ -336,6 +348,40 @@ class Catalog(Protocol):
 
         False, and no change, if it is told already or has ended anew since it was read.
         """
+
+    async def add_upload(self, upload: Upload) -> Upload:
+        """Add an upload; if the id exists already, return the one that is there, unchanged."""
+
+    async def get_upload(self, upload: str) -> Upload | None:
+        """Return an upload; the cost is the same however many parts it has."""
+
+    async def update_upload(self, upload: Upload, job: Job | None = None) -> bool:
+        """Replace an upload whose stored version is ``upload.version - 1``; with it, add a job.
+
+        False, and no change, if it has another version: a part has come, or it is further.
+        """
+
+    async def put_part(self, part: UploadPart, offset: int | None = None) -> PartStanding:
+        """Add a part to an open upload, or replace the one that has its number.
+
+        The upload's sums, its version and its expiry follow in the same step. With an ``offset``
+        the part is taken only if it is the next one, and the parts so far have just so many bytes.
+        """
+
+    async def list_parts(self, upload: str, after: int, limit: int) -> Sequence[UploadPart]:
+        """Return parts whose number is over ``after``, in order."""
+
+    async def due_uploads(self, before: float, limit: int) -> Sequence[Upload]:
+        """Return uploads whose ``expires_at`` is before that time."""
+
+    async def drop_parts(self, upload: str, through: int) -> None:
+        """Forget the parts of an upload that has ended, up to that number; else no change.
+
+        Its sums stay.
+        """
+
+    async def forget_uploads(self, uploads: Sequence[str]) -> None:
+        """Forget those of the uploads that have ended. Their parts were dropped before."""
 
     async def add_endpoint(self, endpoint: Endpoint) -> Endpoint:
         """Add an endpoint; if the id exists already, return the one that is there, unchanged."""

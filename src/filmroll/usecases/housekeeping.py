@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from filmroll.model import BLOB_ROOTS, BatchState, is_id, now, original_key, variant_prefix
+from filmroll.model import (
+    BLOB_ROOTS,
+    BatchState,
+    is_id,
+    now,
+    original_key,
+    part_number,
+    variant_prefix,
+)
 from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
 from filmroll.usecases.outbox import send_all
 
@@ -85,12 +93,19 @@ class Housekeeping:
     async def _orphan(self, key: str) -> bool:
         if key.startswith(CHECKS):
             return True
-        _, _, image, *recipe = key.split("/")
-        if not is_id(image):
+        root, _, owner, *name = key.split("/")
+        if not is_id(owner):
             return False
-        if not recipe:
-            return await self._catalog.get_image(image) is None
-        return await self._catalog.get_variant(image, recipe[0]) is None
+        if not name:
+            return await self._catalog.get_image(owner) is None
+        if root == "p":
+            return not await self._is_part(owner, key)
+        return await self._catalog.get_variant(owner, name[0]) is None
+
+    async def _is_part(self, upload: str, key: str) -> bool:
+        number = part_number(key)
+        found = await self._catalog.list_parts(upload, number - 1, 1)
+        return any(part.key == key for part in found)
 
     def _clear_spool(self) -> int:
         old = now() - ORPHAN_SECONDS

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
-from filmroll.catalog.memory.batches import Batches
+from filmroll.catalog.memory.uploads import Uploads
 from filmroll.model import (
     AccessKey,
     IdempotentRequest,
@@ -23,7 +23,7 @@ from filmroll.ports import ImageFilter, ImagePage
 __all__ = ["MemoryCatalog"]
 
 
-class MemoryCatalog(Batches):
+class MemoryCatalog(Uploads):
     """Dictionaries of records. No method awaits anything, so each is one atomic step."""
 
     def __init__(self) -> None:
@@ -149,6 +149,7 @@ class MemoryCatalog(Batches):
             return False
         self._jobs[job.id] = job
         self._end_line(job)
+        self._end_upload(job)
         self._put_variants(variants)
         if image is not None and stored is not None:
             self._images[stored.id] = rules.advanced(stored, image)
@@ -161,6 +162,7 @@ class MemoryCatalog(Batches):
             return stored
         self._jobs[job] = rules.cancelled(stored, now)
         self._end_line(self._jobs[job])
+        self._end_upload(self._jobs[job])
         made = {variant.instructions for variant in self._variants_of(stored.image)}
         image = rules.settled(self._images.get(stored.image), stored, made)
         if image is not None:

@@ -10,6 +10,7 @@ from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import replace_image
 from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import AT_ONCE, IMAGES, JOBS, OPEN, VARIANTS, Part
+from filmroll.catalog.sqlite.uploads import end_upload
 from filmroll.catalog.sqlite.webhooks import write_deliveries
 from filmroll.model import Image, Job, Variant, WebhookDelivery
 from filmroll.sqlite import rows
@@ -87,6 +88,7 @@ def _finish(
         return False
     JOBS.put(connection, job)
     end_line(connection, job)
+    end_upload(connection, job)
     for variant in variants:
         VARIANTS.put(connection, variant)
     if image is not None and stored is not None:
@@ -102,6 +104,7 @@ def _cancel(connection: apsw.Connection, job: str, now: float) -> Job | None:
     cancelled = rules.cancelled(stored, now)
     JOBS.put(connection, cancelled)
     end_line(connection, cancelled)
+    end_upload(connection, cancelled)
     variants = VARIANTS.select(connection, "WHERE image = ?", stored.image)
     made = {variant.instructions for variant in variants}
     image = rules.settled(IMAGES.get(connection, stored.image), stored, made)

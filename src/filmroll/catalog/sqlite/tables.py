@@ -16,6 +16,8 @@ from filmroll.model import (
     Line,
     Preset,
     SigningKey,
+    Upload,
+    UploadPart,
     Variant,
     WebhookDelivery,
 )
@@ -106,6 +108,14 @@ MIGRATIONS = (
     CREATE INDEX deliveries_due ON deliveries (endpoint, due_at) WHERE state = 'pending';
     CREATE INDEX deliveries_ended ON deliveries (finished_at) WHERE finished_at IS NOT NULL;
     """,
+    """
+    CREATE TABLE uploads (id TEXT PRIMARY KEY, expires_at REAL, record TEXT NOT NULL) STRICT;
+    CREATE INDEX uploads_due ON uploads (expires_at) WHERE expires_at IS NOT NULL;
+
+    CREATE TABLE parts (
+        upload TEXT, number INTEGER, record TEXT NOT NULL, PRIMARY KEY (upload, number)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 AT_ONCE = 1000  # rows forgotten in one step, so that others' writes come between
@@ -132,7 +142,7 @@ class Table(Generic[Record]):
         self._select = f"SELECT {chosen} FROM {name} "  # noqa: S608 - our own names
         self._by_key = f"WHERE ({', '.join(key)}) = ({', '.join('?' * len(key))})"
 
-    def get(self, connection: apsw.Connection, *key: str) -> Record | None:
+    def get(self, connection: apsw.Connection, *key: str | int) -> Record | None:
         """Return the record under a key."""
         found = self.select(connection, self._by_key, *key)
         return found[0] if found else None
@@ -174,6 +184,8 @@ DELIVERIES = Table(
     ["id"],
     ["endpoint", "state", "created_at", "due_at", "finished_at"],
 )
+UPLOADS = Table("uploads", Upload, ["id"], ["expires_at"])
+PARTS = Table("parts", UploadPart, ["upload", "number"])
 REQUESTS = Table("requests", IdempotentRequest, ["key"], ["expires_at"])
 
 
