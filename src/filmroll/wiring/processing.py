@@ -1,0 +1,106 @@
+"""The processing role: engines, and the work that is done with them or beside them."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+
+from filmroll.engine.pool import EnginePool
+from filmroll.engine.process import Bounds
+from filmroll.fetch import GuardedClient
+from filmroll.model import JobKind, Lane
+from filmroll.ports import Fetcher
+from filmroll.settings import CannotStart, Settings
+from filmroll.usecases.admission import Admission
+from filmroll.usecases.batch.acting import Acting
+from filmroll.usecases.batch.fetching import Fetching
+from filmroll.usecases.liveness import Liveness
+from filmroll.usecases.process import Errand, Processing
+from filmroll.usecases.webhooks.sending import Sender
+from filmroll.wiring.base import Base
+from filmroll.wiring.stores import Stores
+
+_BULK_NICENESS = 15
+_BULK_STRETCH = 10.0
+_BULK_IDLE_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProcessingRole:
+    """What only a process has in which pictures are made."""
+
+    engine: EnginePool
+    admission: Admission
+    liveness: Liveness
+    processor: Processing
+    sender: Sender
+
+
+@asynccontextmanager
+async def open_processing(
+    settings: Settings, stores: Stores, base: Base
+) -> AsyncIterator[ProcessingRole]:
+    """Start the engines; end them in the end."""
+    slots = {Lane.INTERACTIVE: settings.engines + 1, Lane.BULK: settings.engines}
+    bounds = Bounds(
+        memory=settings.engine_memory_bytes,
+        seconds=settings.engine_seconds,
+        limits=settings.limits,
+    )
+    engine = EnginePool(slots[Lane.INTERACTIVE], line=slots[Lane.INTERACTIVE], bounds=bounds)
+    # These are there while there is bulk work, and step back for everybody else: so their wall
+    # time says little.
+    patient = replace(bounds, niceness=_BULK_NICENESS, stretch=_BULK_STRETCH)
+    bulk = EnginePool(
+        slots[Lane.BULK], line=slots[Lane.BULK], bounds=patient, idle_seconds=_BULK_IDLE_SECONDS
+    )
+    admission = Admission(slots, settings.waiting_line)
+    liveness = Liveness(engine)
+    fetcher = _guarded_client(settings)
+    poster = _guarded_client(settings)  # apart: many fetches from a host hold up no webhook to it
+    await engine.start()
+    try:
+        yield ProcessingRole(
+            engine=engine,
+            admission=admission,
+            liveness=liveness,
+            processor=Processing(
+                blobs=stores.blobs,
+                catalog=stores.catalog,
+                engines={Lane.INTERACTIVE: engine, Lane.BULK: bulk},
+                admission=admission,
+                liveness=liveness,
+                errands=_errands(settings, stores, base, fetcher),
+                announcer=base.announcer,
+            ),
+            sender=Sender(stores.catalog, poster),
+        )
+    finally:
+        await fetcher.close()
+        await poster.close()
+        await bulk.close()
+        await engine.close()
+
+
+def _guarded_client(settings: Settings) -> GuardedClient:
+    allowed = [host.strip() for host in settings.fetch_allow.split(",") if host.strip()]
+    try:
+        return GuardedClient(allow=allowed)
+    except ValueError as fault:
+        raise CannotStart(f"FILMROLL_FETCH_ALLOW: {fault}") from fault
+
+
+def _errands(
+    settings: Settings, stores: Stores, base: Base, fetcher: Fetcher
+) -> Mapping[JobKind, Errand]:
+    fetching = Fetching(
+        fetcher=fetcher,
+        blobs=stores.blobs,
+        catalog=stores.catalog,
+        ingest=base.ingest,
+        uploads=base.uploads,
+        outbox=base.outbox,
+        spool=base.spools.new,
+        max_bytes=settings.max_upload_bytes,
+    )
+    acting = Acting(stores.catalog, base.images, base.outbox)
+    return {JobKind.FETCH: fetching.run, JobKind.BATCH: acting.run}

@@ -1,0 +1,127 @@
+"""The use cases of one role, put together, and the loops of the processing role."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from filmroll.archives import ArchiveLimits
+from filmroll.ports import Processor
+from filmroll.settings import Role, Settings
+from filmroll.telemetry import Metrics
+from filmroll.usecases.batch.archive import Archives
+from filmroll.usecases.batch.batches import Batches
+from filmroll.usecases.batch.export import Export
+from filmroll.usecases.batch.manifest import Manifest
+from filmroll.usecases.by_url import UrlUploads
+from filmroll.usecases.completion import Completion
+from filmroll.usecases.download import Downloads
+from filmroll.usecases.housekeeping import Housekeeping
+from filmroll.usecases.idempotency import Idempotency
+from filmroll.usecases.jobs import Jobs
+from filmroll.usecases.keys import Keys
+from filmroll.usecases.presets import Presets
+from filmroll.usecases.webhooks.endpoints import Endpoints
+from filmroll.web.app import PROCESSING
+from filmroll.web.remote import RemoteProcessor
+from filmroll.web.services import Services
+from filmroll.wiring.base import Base, build_base
+from filmroll.wiring.processing import ProcessingRole, open_processing
+from filmroll.wiring.stores import Stores, internal_token, open_stores
+from filmroll.worker import Worker
+
+
+@asynccontextmanager
+async def open_services(settings: Settings, role: Role) -> AsyncIterator[Services]:
+    """Put together the use cases of one role; what was begun is finished at the end."""
+    async with AsyncExitStack() as stack:
+        stores = await stack.enter_async_context(open_stores(settings))
+        token = internal_token(settings)
+        base = build_base(settings, stores)
+        if role in PROCESSING:
+            processing = await stack.enter_async_context(open_processing(settings, stores, base))
+            processor: Processor = processing.processor
+        else:
+            processing = None
+            remote = RemoteProcessor(settings.worker_url, token)
+            stack.push_async_callback(remote.close)
+            processor = remote
+        services = _services(
+            settings, stores, base, processor=processor, processing=processing, token=token
+        )
+        stack.push_async_callback(base.outbox.drain)
+        yield services
+
+
+def build_worker(services: Services) -> Worker:
+    """Return the loops of the processing role."""
+    assert services.sender is not None, "only the processing role has a worker"
+    return Worker(
+        queue=services.queue,
+        processor=services.processor,
+        housekeeping=Housekeeping(
+            blobs=services.blobs,
+            catalog=services.catalog,
+            queue=services.queue,
+            epochs=services.epochs,
+            spool=services.spool_folder,
+        ),
+        announcer=services.announcer,
+        sender=services.sender,
+        metrics=services.metrics,
+        engines=services.settings.engines,
+    )
+
+
+def _services(
+    settings: Settings,
+    stores: Stores,
+    base: Base,
+    *,
+    processor: Processor,
+    processing: ProcessingRole | None,
+    token: str,
+) -> Services:
+    catalog, outbox = stores.catalog, base.outbox
+    jobs = Jobs(catalog, outbox, processor)
+    batches = Batches(catalog, outbox)
+    downloads = Downloads(
+        blobs=stores.blobs, catalog=catalog, processor=processor, images=base.images
+    )
+    manifest = Manifest(catalog, outbox, settings.max_upload_bytes)
+    return Services(
+        settings=settings,
+        metrics=Metrics(),
+        blobs=stores.blobs,
+        catalog=catalog,
+        queue=stores.queue,
+        epochs=stores.epochs,
+        processor=processor,
+        spools=base.spools,
+        outbox=outbox,
+        uploads=base.uploads,
+        completion=Completion(base.images, jobs, outbox),
+        url_uploads=UrlUploads(catalog),
+        batches=batches,
+        manifest=manifest,
+        ingest=base.ingest,
+        archives=Archives(
+            catalog=catalog,
+            ingest=base.ingest,
+            manifest=manifest,
+            spool=base.spools.new,
+            limits=ArchiveLimits(member_bytes=settings.max_upload_bytes),
+        ),
+        images=base.images,
+        jobs=jobs,
+        downloads=downloads,
+        export=Export(batches=batches, images=base.images, downloads=downloads),
+        presets=Presets(catalog),
+        keys=Keys(catalog),
+        idempotency=Idempotency(catalog),
+        announcer=base.announcer,
+        endpoints=Endpoints(catalog, base.announcer),
+        sender=processing.sender if processing else None,
+        engine=processing.engine if processing else None,
+        admission=processing.admission if processing else None,
+        liveness=processing.liveness if processing else None,
+        internal_token=token,
+    )
