@@ -1,0 +1,69 @@
+"""What Filmroll keeps: frozen, keyword-only records, their states, their ids and their keys.
+
+Times are seconds since the epoch (float, UTC). A record never changes; ``dataclasses.replace``
+makes the next one.
+"""
+
+from filmroll.model.access import AccessKey, IdempotentRequest, Preset, Scope, SigningKey
+from filmroll.model.batches import Action, Batch, BatchState, Counts, Line, LineState, OnDuplicate
+from filmroll.model.ids import derived_id, is_id, new_id, now, timestamp
+from filmroll.model.images import Header, Image, ImageState, Variant, VariantState
+from filmroll.model.jobs import Job, JobKind, JobState, Lane, line_job
+from filmroll.model.keys import (
+    BLOB_ROOTS,
+    original_key,
+    part_key,
+    part_number,
+    variant_key,
+    variant_prefix,
+)
+from filmroll.model.problem import Problem
+from filmroll.model.uploads import Purpose, Transfer, Upload, UploadPart, UploadState
+from filmroll.model.webhooks import DeliveryState, Endpoint, EndpointState, Event, WebhookDelivery
+
+__all__ = [
+    "BLOB_ROOTS",
+    "AccessKey",
+    "Action",
+    "Batch",
+    "BatchState",
+    "Counts",
+    "DeliveryState",
+    "Endpoint",
+    "EndpointState",
+    "Event",
+    "Header",
+    "IdempotentRequest",
+    "Image",
+    "ImageState",
+    "Job",
+    "JobKind",
+    "JobState",
+    "Lane",
+    "Line",
+    "LineState",
+    "OnDuplicate",
+    "Preset",
+    "Problem",
+    "Purpose",
+    "Scope",
+    "SigningKey",
+    "Transfer",
+    "Upload",
+    "UploadPart",
+    "UploadState",
+    "Variant",
+    "VariantState",
+    "WebhookDelivery",
+    "derived_id",
+    "is_id",
+    "line_job",
+    "new_id",
+    "now",
+    "original_key",
+    "part_key",
+    "part_number",
+    "timestamp",
+    "variant_key",
+    "variant_prefix",
+]

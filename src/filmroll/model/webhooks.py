@@ -1,0 +1,69 @@
+"""Who is told of what."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Event(StrEnum):
+    """What a webhook can tell of."""
+
+    BATCH_COMPLETED = "batch.completed"  # it has ended, in whatever state
+    IMAGE_READY = "image.ready"
+    IMAGE_FAILED = "image.failed"
+    JOB_FAILED = "job.failed"
+
+
+class EndpointState(StrEnum):
+    """Whether an endpoint of webhooks is sent anything."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"  # its server said that it is gone
+
+
+class DeliveryState(StrEnum):
+    """Where an event stands on its way to one endpoint."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Endpoint:
+    """Where events are posted to. Its secret is needed to sign them, so it is kept."""
+
+    id: str
+    url: str
+    secret: str = field(repr=False)  # as Standard Webhooks write it: whsec_ and base64
+    created_at: float
+    events: tuple[Event, ...] | None = None  # None: all, but for those of the items of batches
+    name: str | None = None
+    state: EndpointState = EndpointState.ACTIVE
+    detail: str | None = None  # why it is disabled
+
+    def wants(self, event: Event, *, item: bool) -> bool:
+        """Whether to tell it; an ``item`` of a batch, which may have very many, only if named."""
+        if self.events is None:
+            return not item
+        return event in self.events
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookDelivery:
+    """An event on its way to one endpoint.
+
+    While it is pending, no attempt starts before ``due_at``: the next is to come then, or the
+    lease of the one under way is over.
+    """
+
+    id: str
+    endpoint: str
+    event: Event
+    body: str  # what is posted, the same at every attempt
+    created_at: float
+    due_at: float
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    status: int | None = None  # of the last answer
+    detail: str | None = None  # why the last attempt failed
+    finished_at: float | None = None
