@@ -1,0 +1,35 @@
+"""The whole catalog."""
+
+from typing import Protocol
+
+from filmroll.ports.access import AccessCatalog
+from filmroll.ports.batches import BatchesCatalog
+from filmroll.ports.images import ImagesCatalog
+from filmroll.ports.jobs import JobsCatalog
+from filmroll.ports.uploads import UploadsCatalog
+from filmroll.ports.webhooks import WebhooksCatalog
+
+
+class Catalog(
+    ImagesCatalog,
+    JobsCatalog,
+    BatchesCatalog,
+    UploadsCatalog,
+    WebhooksCatalog,
+    AccessCatalog,
+    Protocol,
+):
+    """What is known about images, variants, jobs, batches, uploads, presets and keys.
+
+    Every write is one atomic step on one image (its record, variants and jobs), durable on return.
+    A reader that starts after a write has returned sees it, from any process.
+
+    ``deliveries`` are the webhooks that tell of a write: they are kept in the same step, and only
+    if it changes something; those to endpoints that are not active (any more) are left out.
+    """
+
+    async def check(self) -> None:
+        """Write and read back something small; raise what is wrong with the store."""
+
+    async def close(self) -> None:
+        """Finish what was begun, then let go of everything."""

@@ -1,0 +1,85 @@
+"""The catalog's part about images."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from filmroll.model import Image, Job, Variant, WebhookDelivery
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageFilter:
+    """Which images to list: all conditions hold at once."""
+
+    tag: str | None = None
+    batch: str | None = None
+    sha256: str | None = None
+    created_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImagePage:
+    """A page of a listing, newest first; ``next_cursor`` is None on the last one."""
+
+    items: tuple[Image, ...]
+    next_cursor: str | None
+
+
+class ImagesCatalog(Protocol):
+    """What is known about images and variants."""
+
+    async def add_image(
+        self, image: Image, job: Job | None, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> Image:
+        """Add an image together with its job (the outbox), both or neither.
+
+        If the id exists already nothing is changed; returns the record that is there either way.
+        """
+
+    async def get_image(self, image: str) -> Image | None:
+        """Return an image, a tombstone (state ``deleted``) included."""
+
+    async def update_image(self, image: Image) -> bool:
+        """Replace a record whose stored version is ``image.version - 1``.
+
+        False, and no change, if it has another version or is deleted.
+        """
+
+    async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
+        """List images that are not deleted, newest first.
+
+        Raises InvalidRequest (pointer ``/cursor``) for a cursor that is not of this listing.
+        """
+
+    async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
+        """Return an image that is not deleted for each of the digests (hex) that has one."""
+
+    async def bury_image(self, image: str, purge_at: float) -> bool:
+        """Turn an image into a tombstone; from now on nothing can be added to it.
+
+        Its jobs that are not final become ``cancelled``, and so do the lines that wait for them.
+        ``purge_at`` is when the housekeeper ends what its deletion may have left undone. False if
+        it is unknown or buried already.
+        """
+
+    async def drop_variants(self, image: str) -> Sequence[str]:
+        """Remove the variant records of a buried image; return their recipes."""
+
+    async def due_purges(self, before: float, limit: int) -> Sequence[str]:
+        """Return ids of tombstones whose ``purge_at`` has come."""
+
+    async def purged(self, image: str, again_at: float) -> None:
+        """Note that all was removed that is left of a buried image.
+
+        The first time it becomes due once more, at ``again_at``: what was being made while it
+        was buried may come late. The second time it is due no more.
+        """
+
+    async def get_variant(self, image: str, recipe: str) -> Variant | None:
+        """Return one variant."""
+
+    async def list_variants(self, image: str) -> Sequence[Variant]:
+        """Return all variants of an image, oldest first."""
+
+    async def put_variants(self, image: str, variants: Sequence[Variant]) -> bool:
+        """Add or replace variants. False, and nothing written, if the image is not (any more)."""
