@@ -101,7 +101,7 @@ class AsyncBatch:
                 "POST", f"{self._path}/items", body=body, headers=_NDJSON
             ) as answer:
                 verdicts = [verdict async for verdict in ndjson(answer)]
-            if len(verdicts) < len(lines):
+            if len(verdicts) < len(lines) or verdicts[-1]["state"] == "broken":
                 raise self._transport.cut_off()
             return verdicts
 

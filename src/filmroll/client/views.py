@@ -104,10 +104,13 @@ class LineView(ManifestLine, total=False):
 
 
 class Verdict(TypedDict):
-    """What the service says to one manifest line; ``ref`` is None for one it could not read."""
+    """What the service says to one manifest line; ``ref`` is None for one it could not read.
+
+    ``broken`` is the last one of a manifest that could not be read to its end.
+    """
 
     ref: str | None
-    state: Literal["have", "need", "queued", "rejected"]
+    state: Literal["have", "need", "queued", "rejected", "broken"]
     line: NotRequired[int]
     image: NotRequired[str]
     upload: NotRequired[dict[str, Any]]

@@ -16,6 +16,7 @@ from filmroll.errors import (
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
+    TooLarge,
     UnsupportedMedia,
 )
 from filmroll.model import Batch, Scope, is_id, timestamp
@@ -86,10 +87,9 @@ class ItemsRoute:
         try:
             take = self._manifest if feed == "items" else self._archive
             await take(request, batch, answers)
-        except FilmrollError:
-            if not answers.begun:
-                incoming.answered_early = False
-                answers.discard()
+        except BaseException:
+            incoming.answered_early = answers.begun
+            answers.discard()
             raise
         await answers.finish()
 
@@ -132,18 +132,23 @@ class ItemsRoute:
             raise UnsupportedMedia(f"Send lines of JSON, with Content-Type: {NDJSON}.")
         plain = decoded(body_of(request), request.headers.get("content-encoding"))
         number = 0
-        async for lines in lines_of(plain, LONGEST_LINE_BYTES):
-            for start in range(0, len(lines), _MANIFEST_GROUP):
-                group = lines[start : start + _MANIFEST_GROUP]
-                batch = await self._batches.get(batch.id)  # or it is closed meanwhile
-                answers.add(await self._verdicts(request, batch, group, number))
-                number += len(group)
+        try:
+            async for lines in lines_of(plain, LONGEST_LINE_BYTES):
+                for start in range(0, len(lines), _MANIFEST_GROUP):
+                    group = lines[start : start + _MANIFEST_GROUP]
+                    batch = await self._batches.get(batch.id)  # or it is closed meanwhile
+                    answers.add(await self._verdicts(request, batch, group, number))
+                    number += len(group)
+        except FilmrollError as fault:
+            if not answers.begun:
+                raise
+            answers.add([{"ref": None, "state": "broken", "problem": problem_body(fault)}])
 
     async def _verdicts(
         self, request: Request, batch: Batch, lines: list[bytes], number: int
     ) -> Iterable[dict[str, Any]]:
         """Declare a group of lines; return what is answered to each, in order."""
-        read = [_read(line, at) for at, line in enumerate(lines, number + 1)]
+        read = [_read(line, at) for at, line in enumerate(lines, number + 1) if line.strip()]
         items = [item for item in read if isinstance(item, Item)]
         verdicts = iter(await self._services.manifest.declare(batch, items))
         base = (await self._gate.links(request)).base
@@ -191,6 +196,9 @@ def _decoded(ref: str) -> str:
 def _read(line: bytes, number: int) -> Item | dict[str, Any]:
     """Return the item of a line, or what is answered to a line that is none."""
     try:
+        if len(line) > LONGEST_LINE_BYTES:
+            limit = LONGEST_LINE_BYTES
+            raise TooLarge(f"A line may have at most {limit} bytes.", limit=limit)
         return read_item(line)
     except FilmrollError as fault:
         problem = problem_body(fault)

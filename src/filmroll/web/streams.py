@@ -16,7 +16,7 @@ from filmroll.archives import ArchiveLimits
 from filmroll.archives.feed import Feed
 from filmroll.archives.trail import Trail
 from filmroll.archives.unpack import GZIP, ZSTD, Frames
-from filmroll.errors import TooLarge, UnsupportedMedia
+from filmroll.errors import UnsupportedMedia
 from filmroll.web.incoming import Incoming
 
 INCOMING = "filmroll.incoming"  # where a scope holds the request's Incoming
@@ -96,17 +96,19 @@ def decoded(chunks: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator
 
 
 async def lines_of(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[list[bytes]]:
-    """Yield the lines that each chunk completes, without empty ones; raise TooLarge for a long one.
+    """Yield the lines that each chunk completes; of a longer one the first ``longest + 1`` bytes.
 
     The last line needs no line end.
     """
+    most = longest + 1
     rest = b""
     async for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > longest or any(len(line) > longest for line in lines):
-            raise TooLarge(f"A line may have at most {longest} bytes.", limit=longest)
-        yield [line for line in lines if line.strip()]
-    if rest.strip():
+        first, *others = chunk.split(b"\n")
+        rest += first[: most - len(rest)]
+        if others:
+            yield [rest, *(line[:most] for line in others[:-1])]
+            rest = others[-1][:most]
+    if rest:
         yield [rest]
 
 
@@ -157,7 +159,9 @@ class Answers:
         self._store.close()
 
     def discard(self) -> None:
-        """Send nothing: an error takes the answer's place."""
+        """Send nothing more: an error takes the answer's place, or breaks it off."""
+        if self._sender is not None:
+            self._sender.cancel()
         self._store.close()
 
     async def _run(self) -> None:
