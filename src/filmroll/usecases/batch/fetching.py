@@ -71,7 +71,10 @@ class Fetching:
         assert job.source is not None, "a fetch has a source"
         if not job.source.startswith(IMPORTS):
             return (await self._fetcher.fetch(job.source, spool, self._max_bytes)).name
-        file = await self._blobs.open(job.source)
+        try:
+            file = await self._blobs.open(job.source)
+        except ValueError:  # it is no key at all
+            file = None
         if file is None:
             raise FetchFailed(f"There is no object {job.source} to import.")
         with file:

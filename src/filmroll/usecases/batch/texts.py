@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from filmroll.errors import InvalidRequest, MalformedRequest
+from filmroll.usecases.batch.lines import IMPORTS
 from filmroll.usecases.batch.manifest import Item
 
 _Variants = list[str | list[dict[str, Any]]]
@@ -24,11 +25,11 @@ class Sidecar(_Strict):
 
 
 class _Url(_Strict):
-    url: str
+    url: Annotated[str, Field(pattern=r"^(?i:https?)://")]
 
 
 class _Blob(_Strict):
-    blob: str
+    blob: Annotated[str, Field(pattern=f"^{IMPORTS}")]
 
 
 class _Line(Sidecar):
