@@ -17,6 +17,10 @@
     │   ├── BrokenArchive       broken-archive
     │   ├── CorruptMember       corrupt-member
     │   ├── RefusedMember       refused-member
+    │   ├── InvalidPart         invalid-part
+    │   ├── InvalidPartOrder    invalid-part-order
+    │   ├── PartTooSmall        part-too-small
+    │   ├── SizeMismatch        size-mismatch
     │   ├── ForbiddenAddress    forbidden-address
     │   ├── FetchFailed         fetch-failed
     │   ├── FetchUnavailable    fetch-unavailable
@@ -33,9 +37,12 @@
     ├── NotFound                not-found                NOT_FOUND
     ├── MethodNotAllowed        method-not-allowed       METHOD
     ├── Deleted                 deleted                  GONE
+    ├── UploadGone              upload-gone              GONE
     ├── Conflict                conflict                 CONFLICT
     │   ├── Duplicate           duplicate
     │   ├── NotReceived         not-received
+    │   ├── OffsetMismatch      offset-mismatch
+    │   ├── DirectNotSupported  direct-not-supported
     │   └── IdempotencyInProgress idempotency-in-progress
     ├── VersionMismatch         version-mismatch         PRECONDITION
     ├── Overloaded              overloaded               UNAVAILABLE
@@ -193,6 +200,33 @@ class RefusedMember(InvalidRequest):
     code, title = "refused-member", "A member of the archive is not taken"
 
 
+class InvalidPart(InvalidRequest):
+    """A part in the list was never sent, or other bytes were: its ETag is another one.
+
+    ``GET /v1/uploads/<id>`` lists the parts that are here. Send it again, or correct the list.
+    """
+
+    code, title = "invalid-part", "No such part"
+
+
+class InvalidPartOrder(InvalidRequest):
+    """The list of parts is empty, has a gap, or is out of order: the numbers go 1, 2, 3 and on."""
+
+    code, title = "invalid-part-order", "The parts are not in order"
+
+
+class PartTooSmall(InvalidRequest):
+    """Every part but the last has 5 MiB at least. Send this one again, with more bytes."""
+
+    code, title = "part-too-small", "A part is too small"
+
+
+class SizeMismatch(InvalidRequest):
+    """The parts together do not have as many bytes as were announced for the whole."""
+
+    code, title = "size-mismatch", "The sizes differ"
+
+
 class IdempotencyKeyReused(InvalidRequest):
     """This Idempotency-Key was used with another payload. Take a new key for a new request."""
 
@@ -274,6 +308,12 @@ class Deleted(FilmrollError):
     code, title, kind = "deleted", "Deleted", Kind.GONE
 
 
+class UploadGone(FilmrollError):
+    """The upload was aborted, or expired; its parts are removed. Begin another one."""
+
+    code, title, kind = "upload-gone", "The upload is gone", Kind.GONE
+
+
 class Conflict(FilmrollError):
     """The state of the thing does not allow this now."""
 
@@ -290,6 +330,18 @@ class NotReceived(Conflict):
     """The item was declared, but the batch was sealed before its bytes came. Send it anew."""
 
     code, title = "not-received", "The bytes never came"
+
+
+class OffsetMismatch(Conflict):
+    """The upload goes on at another ``offset``. Ask for it, and send what follows from there."""
+
+    code, title = "offset-mismatch", "Another offset is due"
+
+
+class DirectNotSupported(Conflict):
+    """The blob store takes no bytes from clients directly. Send the parts to the service."""
+
+    code, title = "direct-not-supported", "Not possible with this store"
 
 
 class IdempotencyInProgress(Conflict):

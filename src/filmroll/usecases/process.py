@@ -8,6 +8,7 @@ from dataclasses import replace
 from filmroll.errors import (
     Conflict,
     Deleted,
+    DigestMismatch,
     EngineCrashed,
     FetchUnavailable,
     InternalError,
@@ -120,7 +121,7 @@ class Processing:
                     await self._give_back(job, _pause(job, fault))
                     return False
                 problem = Problem.of(fault)
-            except (*REFUSALS, NotFound, Deleted, Conflict) as fault:
+            except (*REFUSALS, NotFound, Deleted, Conflict, DigestMismatch) as fault:
                 problem = Problem.of(fault)
             except Exception:
                 await self._after_trouble(job)

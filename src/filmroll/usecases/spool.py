@@ -5,7 +5,7 @@ import errno
 import hashlib
 import io
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
@@ -16,6 +16,14 @@ ALL_IN_MEMORY_BYTES = 64 << 20  # of all bodies of a process; what comes beyond 
 
 
 Content = bytes | Path
+Refusal = Callable[[int, int], TooLarge]  # of a limit, and what goes over it
+
+
+class Hasher(Protocol):
+    """What makes a digest of bytes that come one after the other, as those of ``hashlib`` do."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take the next bytes."""
 
 
 class Body(Protocol):
@@ -69,23 +77,29 @@ class Spool:
     Nothing of a body reaches the blob store before it is known to be whole, right and an image.
     """
 
-    def __init__(self, folder: Path, limit: int, memory: Memory) -> None:
+    def __init__(self, folder: Path, limit: int, memory: Memory, refusal: Refusal) -> None:
         """Hold at most ``limit`` bytes, in ``memory`` as long as there is some."""
         self._memory = memory
         self._folder = folder
         self._limit = limit
+        self._refusal = refusal
         self._chunks: list[bytes] = []
         self._pending = 0
         self._hash = hashlib.sha256()
+        self._others: list[Hasher] = []
         self._file: BinaryIO | None = None
         self.bytes = 0
         self.body: Content = b""
+
+    def feed(self, hasher: Hasher) -> None:
+        """Let another hasher see all bytes, too; asked for before the first one comes."""
+        self._others.append(hasher)
 
     async def write(self, chunk: bytes) -> None:
         """Take a chunk; raise TooLarge as soon as the limit is passed."""
         self.bytes += len(chunk)
         if self.bytes > self._limit:
-            raise too_large(self._limit, self.bytes)
+            raise self._refusal(self._limit, self.bytes)
         self._chunks.append(chunk)
         self._hold(len(chunk))
         if self._pending > IN_MEMORY_BYTES or self._memory.used_up:
@@ -95,7 +109,7 @@ class Spool:
         """End the body: ``body`` and ``sha256`` are valid from now on."""
         if self._file is None:
             self.body = b"".join(self._chunks)
-            self._hash.update(self.body)
+            self._digest(self.body)
         else:
             await asyncio.to_thread(self._flush)
         self._chunks.clear()
@@ -128,7 +142,7 @@ class Spool:
 
     def _flush(self) -> None:
         block = b"".join(self._chunks)
-        self._hash.update(block)
+        self._digest(block)
         try:
             if self._file is None:
                 self._file = self._create()
@@ -138,6 +152,10 @@ class Spool:
             raise _disk_error(fault) from fault
         self._chunks.clear()
         self._hold(-self._pending)
+
+    def _digest(self, block: bytes) -> None:
+        for hasher in (self._hash, *self._others):
+            hasher.update(block)
 
     def _hold(self, more: int) -> None:
         self._pending += more
@@ -160,8 +178,12 @@ class Spools:
         self._memory = Memory()
 
     def new(self) -> Spool:
-        """Return an empty spool."""
-        return Spool(self.folder, self._limit, self._memory)
+        """Return an empty spool for a single upload."""
+        return self.limited(self._limit, too_large)
+
+    def limited(self, limit: int, refusal: Refusal) -> Spool:
+        """Return an empty spool that takes another size."""
+        return Spool(self.folder, limit, self._memory, refusal)
 
 
 def require_digests(actual: bytes, announced: Sequence[bytes]) -> None:

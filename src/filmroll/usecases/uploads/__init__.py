@@ -1,0 +1,1 @@
+"""Uploads in parts: sessions, their parts, and what becomes of them."""
