@@ -61,6 +61,11 @@ class _File:
     def sidecar(self) -> bool:
         return self.ref.lower().endswith(_SIDECAR)
 
+    def close(self) -> None:
+        """Forget the bytes: nobody needs them any more."""
+        if isinstance(self.body, Spool):
+            self.body.close()
+
 
 class Archives:
     """Takes archives in, several into one batch at once if need be."""
@@ -103,7 +108,8 @@ class Archives:
                             yield await flights.popleft()
                 except FilmrollError as fault:
                     broken = fault
-            flights.append(asyncio.create_task(self._land(batch, group.members)))
+            if group.members:
+                flights.append(asyncio.create_task(self._land(batch, group.members)))
             while flights:
                 yield await flights.popleft()
         finally:
@@ -178,6 +184,7 @@ class Archives:
 
     async def _alone(self, file: _File) -> Arrival | Verdict:
         if file.sidecar:
+            file.close()
             return _skipped(file.ref, "no image of this name is beside it")
         return await self._arrival(file, Said())
 
@@ -186,13 +193,17 @@ class Archives:
         try:
             said = await self._said(sidecar)
         except FilmrollError as fault:
+            image.close()
             return [Verdict.rejected(image.ref, fault), _skipped(sidecar.ref, "sidecar")]
+        finally:
+            sidecar.close()
         return [await self._arrival(image, said), _skipped(sidecar.ref, "sidecar")]
 
     async def _arrival(self, file: _File, said: Said) -> Arrival | Verdict:
         try:
             return Arrival(ref=require_ref(file.ref), body=file.body, said=said)
         except InvalidRequest as fault:
+            file.close()
             return Verdict.rejected(file.ref, fault)
 
     async def _said(self, sidecar: _File) -> Said:
