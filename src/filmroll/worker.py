@@ -64,11 +64,18 @@ class Worker:
         self._loops.append(asyncio.create_task(self._acknowledge_often()))
         self._loops.append(asyncio.create_task(self._tell()))
 
-    async def drain(self) -> None:
-        """Take nothing new; wait for the jobs in hand."""
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new; wait so long for the jobs in hand.
+
+        Those that take longer are left: they come again once their lease is over.
+        """
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)
+        if self._jobs:
+            await asyncio.wait(self._jobs, timeout=seconds)
+        for job in self._jobs:
+            job.cancel()
         await asyncio.gather(*self._jobs, self._sender.drain(), return_exceptions=True)
         await _try(self._acknowledge)
 
@@ -162,6 +169,7 @@ class Worker:
             await _try(duties.resend_overdue)
             await _try(duties.purge_deleted)
             await _try(duties.expire_batches)
+            await _try(duties.sweep_uploads)
             await _try(duties.forget_answers)
             sweep += 1
             if sweep % SELDOM == 0:

@@ -49,7 +49,7 @@ async def working(house, queue, tmp_path, monkeypatch):
     )
     started.start()
     yield started
-    await started.drain()
+    await started.drain(30)
     await poster.close()
     epochs.close()
 

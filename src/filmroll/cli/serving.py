@@ -39,7 +39,7 @@ async def run(role: Role, settings: Settings) -> None:
 
         await serve(app, settings.host, port, ready, settings.drain_seconds)
         if worker:
-            await worker.drain()
+            await worker.drain(settings.drain_seconds)
         if watch:
             watch.cancel()
 

@@ -14,6 +14,7 @@ from filmroll.model import (
 )
 from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
 from filmroll.usecases.outbox import send_all
+from filmroll.usecases.uploads.sweeping import Sweeping
 
 # A variant that was being written while its image was buried may leave its bytes behind for as
 # long as an attempt can take; then a purge looks once more.
@@ -39,6 +40,7 @@ class Housekeeping:
         self._queue = queue
         self._epochs = epochs
         self._spool = spool
+        self._uploads = Sweeping(blobs, catalog)
 
     async def resend_overdue(self) -> int:
         """Send jobs to the queue that nobody has started in time; return how many."""
@@ -64,6 +66,10 @@ class Housekeeping:
         for batch in due:
             await self._catalog.close_batch(batch.id, BatchState.EXPIRED, now())
         return len(due)
+
+    async def sweep_uploads(self) -> int:
+        """Expire uploads in parts, and remove what is left of those that ended; return how many."""
+        return await self._uploads.sweep()
 
     async def forget_answers(self) -> None:
         """Drop answers under Idempotency-Keys that are a day old."""

@@ -42,8 +42,10 @@ from filmroll.web.items import ItemsRoute
 from filmroll.web.management import management
 from filmroll.web.openapi import document
 from filmroll.web.operations import operations
+from filmroll.web.parts import PartRoute
 from filmroll.web.problems import problem_response
 from filmroll.web.services import Services
+from filmroll.web.sessions import sessions
 from filmroll.web.streams import INCOMING
 from filmroll.web.uploads import UploadRoute
 from filmroll.web.webhooks import webhooks
@@ -76,6 +78,7 @@ class App:
         self._api = _api(services, gate, role)
         self._upload = UploadRoute(services, gate) if role in UPLOADING else None
         self._items = ItemsRoute(services, gate) if role in UPLOADING else None
+        self._parts = PartRoute(services, gate) if role in UPLOADING else None
         self._delivery = DeliveryRoute(services, gate) if role in DELIVERING else None
         self._exports = ExportRoute(services, gate) if role in DELIVERING else None
 
@@ -115,6 +118,10 @@ class App:
         elif self._items is not None and self._items.serves(scope):
             exchange.route = self._items.route(scope)
             await self._items(Request(scope, incoming), incoming, exchange.send)
+        elif self._parts is not None and self._parts.serves(scope):
+            exchange.route = "/v1/uploads/{upload}/parts/{n}"
+            response = await self._parts(Request(scope, incoming))
+            await response(scope, incoming, exchange.send)
         else:
             incoming.limit = LARGEST_JSON_BYTES
             await self._require_caller(Request(scope, incoming))
@@ -215,6 +222,7 @@ def _api(services: Services, gate: Gate, role: Role) -> FastAPI:
     if role in UPLOADING:
         app.include_router(management(services, gate))
         app.include_router(batches(services, gate))
+        app.include_router(sessions(services, gate))
         app.include_router(webhooks(services, gate))
     if role is Role.WORKER:
         app.include_router(internal(services))

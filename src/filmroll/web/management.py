@@ -19,6 +19,13 @@ from filmroll.usecases.images import (
     MAX_TAGS,
 )
 from filmroll.usecases.resolve import MAX_VARIANTS, Resolver
+from filmroll.usecases.uploads.sessions import DEFAULT_SECONDS, LONGEST_SECONDS
+from filmroll.usecases.uploads.sizes import (
+    MAX_IMAGE_BYTES,
+    MAX_PART_BYTES,
+    MAX_PARTS,
+    MIN_PART_BYTES,
+)
 from filmroll.web.access import Gate
 from filmroll.web.form import MAX_FILES
 from filmroll.web.idempotent import Ids, once
@@ -235,6 +242,10 @@ def _add_limits(router: APIRouter, services: Services) -> None:
                 "page_items": MAX_PAGE,
                 "wait_seconds": DEFAULT_WAIT_SECONDS,
                 "engine_seconds": settings.engine_seconds,
+                "part_bytes": {"least": MIN_PART_BYTES, "most": MAX_PART_BYTES},
+                "parts_per_upload": MAX_PARTS,
+                "image_in_parts_bytes": MAX_IMAGE_BYTES,
+                "upload_seconds": {"usual": DEFAULT_SECONDS, "longest": LONGEST_SECONDS},
             }
         )
 

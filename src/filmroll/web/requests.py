@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from starlette.requests import ClientDisconnect, Request
 
 from filmroll.errors import IncompleteBody, InvalidRequest, MalformedRequest, TooLarge
-from filmroll.usecases.spool import Spool, too_large
+from filmroll.usecases.spool import Refusal, Spool, too_large
 
 DEFAULT_WAIT_SECONDS = 30.0
 _LONGEST_KEY = 255
@@ -120,11 +120,15 @@ def one(fields: Mapping[str, Sequence[str]], name: str) -> str | None:
     return values[0] if values else None
 
 
-def announced_bytes(request: Request, limit: int) -> None:
-    """Raise TooLarge if Content-Length is over the limit: no byte has to be read for that."""
-    length = _number(request.headers.get("content-length", "0"))
-    if length is not None and length > limit:
-        raise too_large(limit, length)
+def announced_bytes(request: Request, limit: int, refusal: Refusal = too_large) -> int:
+    """Return what Content-Length says, 0 if nothing.
+
+    Raises TooLarge if it is over the limit: no byte has to be read for that.
+    """
+    length = _number(request.headers.get("content-length", "0")) or 0
+    if length > limit:
+        raise refusal(limit, length)
+    return length
 
 
 async def body_of(request: Request) -> AsyncIterator[bytes]:

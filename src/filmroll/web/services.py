@@ -24,6 +24,9 @@ from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.presets import Presets
 from filmroll.usecases.spool import Spool, Spools
 from filmroll.usecases.upload import Uploads
+from filmroll.usecases.uploads.completion import Completions
+from filmroll.usecases.uploads.parts import Parts
+from filmroll.usecases.uploads.sessions import Sessions
 from filmroll.usecases.webhooks.announcing import Announcer
 from filmroll.usecases.webhooks.endpoints import Endpoints
 from filmroll.usecases.webhooks.sending import Sender
@@ -48,6 +51,9 @@ class Services:
     manifest: Manifest
     ingest: Ingest
     archives: Archives
+    sessions: Sessions
+    parts: Parts
+    completions: Completions
     images: Images
     jobs: Jobs
     downloads: Downloads

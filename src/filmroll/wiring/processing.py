@@ -15,6 +15,7 @@ from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.batch.fetching import Fetching
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Errand, Processing
+from filmroll.usecases.uploads.making import Making
 from filmroll.usecases.webhooks.sending import Sender
 from filmroll.wiring.base import Base
 from filmroll.wiring.stores import Stores
@@ -103,4 +104,13 @@ def _errands(
         max_bytes=settings.max_upload_bytes,
     )
     acting = Acting(stores.catalog, base.images, base.outbox)
-    return {JobKind.FETCH: fetching.run, JobKind.BATCH: acting.run}
+    making = Making(
+        blobs=stores.blobs,
+        catalog=stores.catalog,
+        uploads=base.uploads,
+        ingest=base.ingest,
+        archives=base.archives,
+        outbox=base.outbox,
+        folder=base.spools.folder,
+    )
+    return {JobKind.FETCH: fetching.run, JobKind.BATCH: acting.run, JobKind.UPLOAD: making.run}

@@ -3,14 +3,11 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from filmroll.archives import ArchiveLimits
 from filmroll.ports import Processor
 from filmroll.settings import Role, Settings
 from filmroll.telemetry import Metrics
-from filmroll.usecases.batch.archive import Archives
 from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.batch.export import Export
-from filmroll.usecases.batch.manifest import Manifest
 from filmroll.usecases.by_url import UrlUploads
 from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
@@ -19,6 +16,9 @@ from filmroll.usecases.idempotency import Idempotency
 from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.presets import Presets
+from filmroll.usecases.uploads.completion import Completions
+from filmroll.usecases.uploads.parts import Parts
+from filmroll.usecases.uploads.sessions import Sessions
 from filmroll.usecases.webhooks.endpoints import Endpoints
 from filmroll.web.app import PROCESSING
 from filmroll.web.remote import RemoteProcessor
@@ -86,7 +86,7 @@ def _services(
     downloads = Downloads(
         blobs=stores.blobs, catalog=catalog, processor=processor, images=base.images
     )
-    manifest = Manifest(catalog, outbox, settings.max_upload_bytes)
+    sessions = Sessions(catalog)
     return Services(
         settings=settings,
         metrics=Metrics(),
@@ -101,15 +101,12 @@ def _services(
         completion=Completion(base.images, jobs, outbox),
         url_uploads=UrlUploads(catalog),
         batches=batches,
-        manifest=manifest,
+        manifest=base.manifest,
         ingest=base.ingest,
-        archives=Archives(
-            catalog=catalog,
-            ingest=base.ingest,
-            manifest=manifest,
-            spool=base.spools.new,
-            limits=ArchiveLimits(member_bytes=settings.max_upload_bytes),
-        ),
+        archives=base.archives,
+        sessions=sessions,
+        parts=Parts(stores.blobs, catalog),
+        completions=Completions(catalog=catalog, sessions=sessions, batches=batches, outbox=outbox),
         images=base.images,
         jobs=jobs,
         downloads=downloads,

@@ -4,7 +4,7 @@ from typing import NoReturn
 
 from filmroll.errors import EmptyBody, NotFound, OffsetMismatch, StorageFull
 from filmroll.model import Upload, UploadPart, now, part_key
-from filmroll.ports import BlobStore, Catalog, PartStanding
+from filmroll.ports import BlobStore, Catalog
 from filmroll.usecases.spool import Body
 from filmroll.usecases.uploads.sessions import require_taking
 
@@ -18,7 +18,7 @@ class Parts:
 
     async def take(
         self, upload: Upload, number: int, body: Body, offset: int | None = None
-    ) -> PartStanding:
+    ) -> UploadPart:
         """Keep a part, durable on return; one that was there under its number is replaced.
 
         Every attempt writes to a place of its own, and the record says which one counts: so two
@@ -47,7 +47,7 @@ class Parts:
             _refuse(standing.upload)
         if standing.replaced is not None:
             await self._blobs.delete([standing.replaced.key])
-        return standing
+        return part
 
 
 def _refuse(upload: Upload | None) -> NoReturn:

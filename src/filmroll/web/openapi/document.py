@@ -5,9 +5,11 @@ from fastapi.openapi.utils import get_openapi
 
 from filmroll.web.openapi.operations import (
     archive,
+    completed,
     header,
     item,
     manifest,
+    part,
     path_part,
     picture,
     upload,
@@ -16,6 +18,7 @@ from filmroll.web.openapi.operations import (
 from filmroll.web.openapi.schemas import SCHEMAS, Schema, ref
 
 _BATCH = "/v1/batches/{batch}"
+_UPLOAD = "/v1/uploads/{upload}"
 _WEBHOOK = "/v1/webhooks/{webhook}"
 
 # What the routes answer with when all goes well, by path and method.
@@ -37,6 +40,8 @@ _ANSWERS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
     (f"{_BATCH}/seal", "post"): (("200",), "Batch"),
     (f"{_BATCH}/retry", "post"): (("200",), "Batch"),
     (f"{_BATCH}/items/{{ref}}", "get"): (("200",), "Line"),
+    ("/v1/uploads", "post"): (("201",), "Session"),
+    (_UPLOAD, "get"): (("200",), "Session"),
     ("/v1/webhooks", "get"): (("200",), "Webhooks"),
     ("/v1/webhooks", "post"): (("201",), "Webhook"),
     (_WEBHOOK, "get"): (("200",), "Webhook"),
@@ -52,6 +57,9 @@ _HEADERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("/v1/images/{image}/variants", "post"): ("Prefer", "Idempotency-Key"),
     ("/v1/images/{image}", "patch"): ("If-Match",),
     ("/v1/batches", "post"): ("Idempotency-Key",),
+    ("/v1/uploads", "post"): ("Idempotency-Key",),
+    (f"{_UPLOAD}/complete", "post"): ("Prefer", "Idempotency-Key"),
+    (f"{_UPLOAD}/parts/{{n}}", "put"): ("Content-MD5", "Content-Digest", "Repr-Digest"),
     ("/v1/webhooks", "post"): ("Idempotency-Key",),
     (_BATCH, "get"): ("Prefer", "If-None-Match"),
     (f"{_BATCH}/events", "get"): ("Last-Event-ID",),
@@ -73,6 +81,8 @@ def document(app: FastAPI, *, uploads: bool, delivery: bool) -> Schema:
             paths[items] = {"post": manifest()}
             paths[f"{items}/{{ref}}"] = {"put": item(), **paths.pop(f"{items}/{{ref}}")}
             paths[f"{_BATCH}/archive"] = {"post": archive()}
+            paths[f"{_UPLOAD}/parts/{{n}}"] = {"put": part()}
+            paths[f"{_UPLOAD}/complete"]["post"]["responses"] = completed()
         if delivery:
             paths["/i/{image}"] = {"get": picture("The original", [path_part("image")])}
             both = [path_part("image"), path_part("instructions")]

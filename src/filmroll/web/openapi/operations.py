@@ -95,6 +95,34 @@ def item() -> Schema:
     }
 
 
+def part() -> Schema:
+    """PUT /v1/uploads/{upload}/parts/{n}."""
+    return {
+        "summary": "Send one part",
+        "operationId": "send_part",
+        "parameters": [path_part("upload"), path_part("n")],
+        "requestBody": _body("application/octet-stream"),
+        "responses": {
+            "200": {"description": "It is kept", "headers": {"ETag": {"schema": TEXT}}},
+        },
+    }
+
+
+def completed() -> Schema:
+    """POST /v1/uploads/{upload}/complete."""
+
+    def answer(*names: str) -> Schema:
+        return {"application/json": {"schema": {"anyOf": [ref(name) for name in names]}}}
+
+    return {
+        "201": {"description": "The image", "content": answer("Image")},
+        "202": {
+            "description": "What is still to come: the batch of an archive, an image, or its job",
+            "content": answer("Batch", "Image", "Job"),
+        },
+    }
+
+
 def _body(*types: str) -> Schema:
     raw = {"schema": {"type": "string", "format": "binary"}}
     return {"required": True, "content": dict.fromkeys(types, raw)}

@@ -17,6 +17,8 @@ from filmroll.model import (
     JobState,
     LineState,
     OnDuplicate,
+    Purpose,
+    UploadState,
     VariantState,
 )
 from filmroll.usecases.batch.lines import Word
@@ -200,6 +202,40 @@ SCHEMAS: dict[str, Schema] = {
             "reason": TEXT,
         },
         "required": ["ref", "state"],
+    },
+    "Session": {
+        "type": "object",
+        "description": "An upload in parts; with its parts where it is looked at.",
+        "properties": {
+            "id": _ID,
+            "state": _one_of(UploadState),
+            "purpose": _one_of(Purpose),
+            "name": _null(TEXT),
+            "bytes": _null(COUNT),
+            "part_bytes": COUNT,
+            "parts": _null(COUNT),
+            "received": _record({"parts": COUNT, "bytes": COUNT}),
+            "sha256": _null(TEXT),
+            "batch": _null(_ID),
+            "ref": _null(TEXT),
+            "variants": _null({"type": "array", "items": TEXT}),
+            "tags": {"type": "array", "items": TEXT},
+            "metadata": {"type": "object"},
+            "created_at": _TIME,
+            "expires_at": _null(_TIME),
+            "image": _null(_ID),
+            "job": _null(_ID),
+            "problem": _PROBLEM_OR_NULL,
+            "links": {"type": "object", "additionalProperties": TEXT},
+            "items": {
+                "type": "array",
+                "items": _record(
+                    {"n": COUNT, "bytes": COUNT, "etag": TEXT, "sha256": TEXT, "at": _TIME}
+                ),
+            },
+            "next_cursor": _null(TEXT),
+        },
+        "required": ["id", "state", "purpose", "part_bytes", "parts", "received", "expires_at"],
     },
     "Webhook": {
         "type": "object",
