@@ -38,7 +38,7 @@ from filmroll.web.exports import EXPORTS, ExportRoute
 from filmroll.web.hosts import allowed_hosts, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
 from filmroll.web.internal import internal, require_role
-from filmroll.web.items import ItemsRoute
+from filmroll.web.items import ItemsRoute, Target
 from filmroll.web.management import management
 from filmroll.web.openapi import document
 from filmroll.web.operations import operations
@@ -115,9 +115,9 @@ class App:
             exchange.route = path
             response = await self._upload(Request(scope, incoming))
             await response(scope, incoming, exchange.send)
-        elif self._items is not None and self._items.serves(scope):
-            exchange.route = self._items.route(scope)
-            await self._items(Request(scope, incoming), incoming, exchange.send)
+        elif self._items is not None and (target := Target.of(scope)):
+            exchange.route = target.route
+            await self._items(target, Request(scope, incoming), incoming, exchange.send)
         elif self._parts is not None and self._parts.serves(scope):
             exchange.route = "/v1/uploads/{upload}/parts/{n}"
             response = await self._parts(Request(scope, incoming))

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -43,8 +44,38 @@ from filmroll.web.views import json_response, line_view
 
 LONGEST_LINE_BYTES = 64 << 10
 _MANIFEST_GROUP = 500
+_SMALL_BYTES = 1 << 20
 _PATH = re.compile(r"/v1/batches/([^/]*)/(items|archive)(?:/([^/]*))?")
 _FIELDS = ("name", "tag", "variant", "metadata")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a path names: the feed of a batch, or with a ``ref`` one item."""
+
+    batch: str
+    feed: str  # items, archive
+    ref: str | None  # percent-encoded
+
+    @classmethod
+    def of(cls, scope: AsgiScope) -> "Target | None":
+        """Return the target of a request that is for this route."""
+        if scope["method"] not in {"POST", "PUT"}:
+            return None
+        match = _PATH.fullmatch(scope["raw_path"].decode("ascii", "replace"))
+        return cls(*match.groups()) if match else None
+
+    @property
+    def route(self) -> str:
+        """The name under which requests are counted."""
+        return f"/v1/batches/{{batch}}/{self.feed}{'/{ref}' if self.ref else ''}"
+
+    def require_method(self, method: str) -> None:
+        """Raise MethodNotAllowed for a method that another target takes."""
+        wanted = "POST" if self.ref is None else "PUT"
+        if method != wanted or (self.ref is not None and self.feed != "items"):
+            allowed = "POST" if self.ref is None else "GET, PUT"
+            raise MethodNotAllowed(f"Use one of {allowed}.", allow=allowed)
 
 
 class ItemsRoute:
@@ -55,37 +86,24 @@ class ItemsRoute:
         self._batches = services.batches
         self._gate = gate
 
-    def serves(self, scope: AsgiScope) -> bool:
-        """Whether a request is for this route."""
-        return scope["method"] in {"POST", "PUT"} and _match(scope) is not None
-
-    def route(self, scope: AsgiScope) -> str:
-        """Return the name under which a request is counted."""
-        match = _match(scope)
-        assert match is not None, "only what it serves comes here"
-        return f"/v1/batches/{{batch}}/{match[2]}{'/{ref}' if match[3] else ''}"
-
-    async def __call__(self, request: Request, incoming: Incoming, send: Send) -> None:
+    async def __call__(
+        self, target: Target, request: Request, incoming: Incoming, send: Send
+    ) -> None:
         """Answer the request."""
         await self._gate.require(request, Scope.UPLOAD)
-        match = _match(request.scope)
-        assert match is not None, "only what it serves comes here"
-        batch_id, feed, ref = match.groups()
-        if not is_id(batch_id):
+        if not is_id(target.batch):
             raise NotFound("There is no batch with this id.")
-        if request.method != ("POST" if ref is None else "PUT") or (ref and feed != "items"):
-            allowed = "POST" if ref is None else "GET, PUT"
-            raise MethodNotAllowed(f"Use one of {allowed}.", allow=allowed)
-        batch = await self._batches.get(batch_id)
-        if ref is not None:
-            response = await self._put(request, batch, _decoded(ref))
+        target.require_method(request.method)
+        if target.ref is not None:
+            response = await self._put(request, target.batch, _decoded(target.ref))
             await response(request.scope, incoming, send)
             return
         query(request, ())
+        batch = await self._batches.get(target.batch)
         answers = Answers(send, self._services.spool_folder)
         incoming.answered_early = True
         try:
-            take = self._manifest if feed == "items" else self._archive
+            take = self._manifest if target.feed == "items" else self._archive
             await take(request, batch, answers)
         except BaseException:
             incoming.answered_early = answers.begun
@@ -93,9 +111,10 @@ class ItemsRoute:
             raise
         await answers.finish()
 
-    async def _put(self, request: Request, batch: Batch, ref: str) -> Response:
+    async def _put(self, request: Request, batch: str, ref: str) -> Response:
         require_ref(ref)
-        announced_bytes(request, self._services.settings.max_upload_bytes)
+        if announced_bytes(request, self._services.settings.max_upload_bytes) > _SMALL_BYTES:
+            await self._batches.get(batch)  # of a small one the group finds out
         said = await self._said(request)
         digests = expected_digests(request.headers)
         spool = self._services.spool()
@@ -103,7 +122,7 @@ class ItemsRoute:
             await spool_body(request, spool)
             spool.expect(digests)
             arrival = Arrival(ref=ref, body=spool, said=said)
-            verdict, *_ = await self._services.ingest.take(batch, [arrival])
+            verdict = await self._services.gathering.take(batch, arrival)
         finally:
             spool.close()
         if verdict.problem is not None:
@@ -180,10 +199,6 @@ class ItemsRoute:
     def _count(self, verdicts: Iterable[Verdict]) -> None:
         stored = (one.line for one in verdicts if one.word is Word.STORED)
         self._services.metrics.uploaded_bytes.inc(sum(line.bytes or 0 for line in stored if line))
-
-
-def _match(scope: AsgiScope) -> re.Match[str] | None:
-    return _PATH.fullmatch(scope["raw_path"].decode("ascii", "replace"))
 
 
 def _decoded(ref: str) -> str:

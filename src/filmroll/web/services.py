@@ -10,7 +10,7 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.archive import Archives
 from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.batch.export import Export
-from filmroll.usecases.batch.ingest import Ingest
+from filmroll.usecases.batch.gathering import Gathering
 from filmroll.usecases.batch.manifest import Manifest
 from filmroll.usecases.by_url import UrlUploads
 from filmroll.usecases.completion import Completion
@@ -49,7 +49,7 @@ class Services:
     url_uploads: UrlUploads
     batches: Batches
     manifest: Manifest
-    ingest: Ingest
+    gathering: Gathering
     archives: Archives
     sessions: Sessions
     parts: Parts

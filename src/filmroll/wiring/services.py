@@ -8,6 +8,7 @@ from filmroll.settings import Role, Settings
 from filmroll.telemetry import Metrics
 from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.batch.export import Export
+from filmroll.usecases.batch.gathering import Gathering
 from filmroll.usecases.by_url import UrlUploads
 from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
@@ -102,7 +103,7 @@ def _services(
         url_uploads=UrlUploads(catalog),
         batches=batches,
         manifest=base.manifest,
-        ingest=base.ingest,
+        gathering=Gathering(catalog, base.ingest),
         archives=base.archives,
         sessions=sessions,
         parts=Parts(stores.blobs, catalog),

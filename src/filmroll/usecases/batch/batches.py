@@ -21,7 +21,7 @@ from filmroll.model import (
     now,
 )
 from filmroll.ports import BatchFilter, BatchPage, Catalog, Entry
-from filmroll.usecases.batch.lines import fetch_job, variants_job
+from filmroll.usecases.batch.lines import fetch_job, require_upload, variants_job
 from filmroll.usecases.images import MAX_PAGE, Annotations
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 from filmroll.usecases.resolve import Resolver
@@ -110,7 +110,7 @@ class Batches:
 
     async def get(self, batch: str) -> Batch:
         """Return a batch; raise NotFound."""
-        return _known(await self._catalog.get_batch(batch))
+        return known(await self._catalog.get_batch(batch))
 
     async def list(self, where: BatchFilter, limit: int, cursor: str | None) -> BatchPage:
         """Return a page, newest first."""
@@ -128,6 +128,8 @@ class Batches:
     async def seal(self, batch: str, expected_count: int | None) -> Batch:
         """Take nothing more; twice is harmless. Raise Conflict if that cannot be."""
         found = await self.get(batch)
+        if found.state is BatchState.OPEN:
+            require_upload(found)
         expected = found.expected_count if expected_count is None else expected_count
         if found.state is BatchState.OPEN and expected not in {None, found.counts.declared}:
             raise Conflict(
@@ -136,14 +138,14 @@ class Batches:
                 expected=expected,
                 actual=found.counts.declared,
             )
-        sealed = _known(await self._catalog.close_batch(batch, BatchState.SEALED, now()))
+        sealed = known(await self._catalog.close_batch(batch, BatchState.SEALED, now()))
         if sealed.state in {BatchState.CANCELLED, BatchState.EXPIRED}:
             raise Conflict(f"The batch is {sealed.state}.", state=sealed.state)
         return sealed
 
     async def cancel(self, batch: str) -> Batch:
         """Take in and begin nothing more; what is kept stays."""
-        return _known(await self._catalog.close_batch(batch, BatchState.CANCELLED, now()))
+        return known(await self._catalog.close_batch(batch, BatchState.CANCELLED, now()))
 
     async def line(self, batch: str, ref: str) -> Line:
         """Return a line; raise NotFound."""
@@ -187,7 +189,8 @@ class Batches:
         return tuple(one.canonical() for one in resolved)
 
 
-def _known(batch: Batch | None) -> Batch:
+def known(batch: Batch | None) -> Batch:
+    """Return a batch that was looked for; raise NotFound if there is none."""
     if batch is None:
         raise NotFound("There is no batch with this id.")
     return batch
