@@ -30,6 +30,7 @@ from filmroll.usecases.batch.lines import (
     closed_problem,
     is_open,
     other_bytes,
+    require_upload,
     settled,
     wanted,
 )
@@ -82,8 +83,10 @@ class Ingest:
         """Keep a group of items; what is answered as stored is durable, ledger and all.
 
         An item that is refused fails on its own, and its line with it. Raises only what is the
-        store's fault; nothing is acknowledged then.
+        store's fault, and Conflict for a batch that takes no items at all; nothing is
+        acknowledged then.
         """
+        require_upload(batch)
         lines = await self._catalog.get_lines(batch.id, [one.ref for one in arrivals])
         twins = await self._twins.find(batch, [one.body.sha256 for one in arrivals])
         drafts: list[Verdict | _Draft] = []

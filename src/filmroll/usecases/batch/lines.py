@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from filmroll.errors import Conflict, FilmrollError, InvalidRequest
 from filmroll.instructions import Instructions, parse_canonical, writable
-from filmroll.model import Batch, BatchState, Job, JobKind, Lane, Line, LineState, line_job
+from filmroll.model import Action, Batch, BatchState, Job, JobKind, Lane, Line, LineState, line_job
 from filmroll.usecases.images import MAX_NAME, Annotations
 
 MAX_REF_BYTES = 1024
@@ -119,6 +119,15 @@ def closed_problem(batch: Batch) -> Conflict:
         f"The batch is {batch.state}; it takes no more items. Send this one in a new batch.",
         state=batch.state,
     )
+
+
+def require_upload(batch: Batch) -> None:
+    """Raise Conflict unless items may be sent into a batch.
+
+    The lines of one that acts on images are its own: each of them says what is to be deleted.
+    """
+    if batch.action is not Action.UPLOAD:
+        raise Conflict("The batch acts on images that are there. Send this into another batch.")
 
 
 def other_bytes(line: Line) -> Conflict:

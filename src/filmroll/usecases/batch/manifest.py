@@ -19,6 +19,7 @@ from filmroll.usecases.batch.lines import (
     is_open,
     require_ref,
     require_source,
+    require_upload,
     settled,
 )
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
@@ -57,8 +58,10 @@ class Manifest:
     async def declare(self, batch: Batch, items: Sequence[Item]) -> Sequence[Verdict]:
         """Enter items into the ledger, and say of each what is to be done; in order.
 
-        What is answered as queued is durable, and so is what is needed.
+        What is answered as queued is durable, and so is what is needed. Raises Conflict for a
+        batch that takes no items at all.
         """
+        require_upload(batch)
         lines = await self._catalog.get_lines(batch.id, [item.ref for item in items])
         twins = await self._twins.find(batch, [item.sha256 for item in items])
         drafts = [
