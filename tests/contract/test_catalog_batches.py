@@ -10,12 +10,13 @@ from filmroll.model import (
     Action,
     BatchState,
     ImageState,
+    JobKind,
     JobState,
     LineState,
     OnDuplicate,
     new_id,
 )
-from filmroll.ports import BatchFilter, ImageFilter, Standing
+from filmroll.ports import BatchFilter, Entry, ImageFilter, Standing
 from tests.contract.ledger import (
     again,
     batch,
@@ -462,6 +463,44 @@ async def test_lines_whose_image_is_buried_end(catalog, ledger):
     assert states == [LineState.CANCELLED, LineState.CANCELLED, LineState.SUCCEEDED]
     assert (await check_sums(catalog, ledger)).state is BatchState.COMPLETED
     assert (await catalog.get_job(own.job.id)).state is JobState.CANCELLED
+
+
+@pytest.mark.parametrize("end", ENDED)
+async def test_what_was_deleted_is_told_even_in_a_batch_that_is_over(catalog, end):
+    ledger = (await catalog.add_batch(batch(action=Action.DELETE))).id
+    begun = replace(declared(ledger, "a").line, state=LineState.QUEUED)
+    await put(catalog, Entry(line=begun))
+    await catalog.close_batch(ledger, end, 300.0)
+    done = replace(begun, state=LineState.SUCCEEDED)
+    assert [one.taken for one in await put(catalog, Entry(line=done))] == [True]
+    assert [one.taken for one in await put(catalog, declared(ledger, "new"))] == [False]
+    assert await state_of(catalog, ledger) is end
+
+
+@pytest.mark.parametrize("end", [JobState.FAILED, JobState.CANCELLED, JobState.SUCCEEDED])
+async def test_a_batch_whose_own_job_is_given_up_is_cancelled(catalog, end):
+    acting = batch(action=Action.DELETE)
+    own = job(id=acting.id, kind=JobKind.BATCH, batch=acting.id)
+    await catalog.add_batch(acting, own)
+    await end_job(catalog, own.id, JobState.QUEUED)
+    assert await catalog.get_batch(acting.id) == acting
+    await end_job(catalog, own.id, end)
+    after = await catalog.get_batch(acting.id)
+    if end is JobState.SUCCEEDED:
+        assert after == acting
+    else:
+        assert (after.state, after.finished_at) == (BatchState.CANCELLED, 210.0)
+        assert after.version > acting.version
+
+
+async def test_a_sealed_batch_outlives_its_own_job(catalog):
+    acting = batch(action=Action.VARIANTS)
+    own = job(id=acting.id, kind=JobKind.BATCH, batch=acting.id)
+    await catalog.add_batch(acting, own)
+    await put(catalog, processing(acting.id, "a"))
+    sealed = await catalog.close_batch(acting.id, BatchState.SEALED, 150.0)
+    await end_job(catalog, own.id, JobState.FAILED)
+    assert await catalog.get_batch(acting.id) == sealed
 
 
 # -------------------------------------------------------------------------------------- retries

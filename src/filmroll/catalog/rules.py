@@ -11,6 +11,7 @@ from typing import TypeVar
 from filmroll.errors import NotReceived
 from filmroll.model import (
     AccessKey,
+    Action,
     Batch,
     BatchState,
     DeliveryState,
@@ -142,7 +143,9 @@ def entered(batch: Batch, stored: Line | None, offered: Line, number: int) -> Li
         return None
     if stored.state is LineState.QUEUED:
         awaited = offered.state not in {LineState.DECLARED, LineState.QUEUED}
-        if not awaited or batch.state not in {BatchState.OPEN, BatchState.SEALED}:
+        over = batch.state not in {BatchState.OPEN, BatchState.SEALED}
+        # What is deleted is deleted, whatever has become of the batch meanwhile.
+        if not awaited or (over and batch.action is not Action.DELETE):
             return None
     elif batch.state is not BatchState.OPEN:
         return None
@@ -202,6 +205,13 @@ def line_after(stored: Line | None, job: Job) -> Line | None:
         JobState.CANCELLED: LineState.CANCELLED,
     }
     return replace(stored, state=ends[job.state], problem=job.problem, at=job.finished_at or 0.0)
+
+
+def given_up(batch: Batch, job: Job) -> Batch:
+    """Return what the end of a batch's own job makes of it: without its work it is cancelled."""
+    if batch.state is not BatchState.OPEN or job.state is JobState.SUCCEEDED:
+        return batch
+    return closed(batch, BatchState.CANCELLED, job.finished_at or 0.0)
 
 
 def retried(batch: Batch, stored: Line | None, offered: Line) -> Line | None:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from filmroll.errors import NotFound, Overloaded
 from filmroll.instructions import Instructions
-from filmroll.model import Image, Job, new_id, now
+from filmroll.model import BatchState, Image, Job, JobKind, new_id, now
 from filmroll.ports import Catalog, Processor
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 
@@ -31,7 +31,14 @@ class Jobs:
         return found
 
     async def cancel(self, job: str) -> Job:
-        """Cancel a job that is not final yet; return what it is then."""
+        """Cancel a job that is not final yet; return what it is then.
+
+        The work of a batch is called off with the batch: it comes to an end by itself.
+        """
+        known = await self.get(job)
+        if known.kind is JobKind.BATCH and known.batch and not known.state.final:
+            await self._catalog.close_batch(known.batch, BatchState.CANCELLED, now())
+            return known
         found = await self._catalog.cancel_job(job, now())
         if found is None:
             raise NotFound("There is no job with this id.")

@@ -137,8 +137,11 @@ class Processing:
         return await self._renderer.make(image, wanted, job.lane, record=False)
 
     async def _called_off(self, job: Job) -> bool:
-        """Whether the batch that a job belongs to was cancelled."""
-        batch = await self._catalog.get_batch(job.batch) if job.batch else None
+        """Whether the batch was cancelled of which a job is to do one item.
+
+        A batch's own job looks for itself: it may have begun something that it has to end.
+        """
+        batch = await self._catalog.get_batch(job.batch) if job.batch and job.ref else None
         return batch is not None and batch.state is BatchState.CANCELLED
 
     async def _give_back(self, job: Job, delay: float) -> bool:

@@ -7,7 +7,17 @@ from collections.abc import Mapping, Sequence
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.catalog.memory.webhooks import Webhooks
-from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
+from filmroll.model import (
+    Batch,
+    BatchState,
+    Image,
+    ImageState,
+    Job,
+    JobKind,
+    Line,
+    LineState,
+    now,
+)
 from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
 
 
@@ -87,7 +97,9 @@ class Batches(Webhooks):
         return sorted(due, key=lambda batch: batch.expires_at)[:limit]
 
     def _end_line(self, job: Job) -> None:
-        """Let the end of a job be the end of its line."""
+        """Let the end of a job be the end of its line, or of the batch whose work it is."""
+        if job.batch in self._batches and job.kind is JobKind.BATCH and job.state.final:
+            self._batches[job.batch] = rules.given_up(self._batches[job.batch], job)
         if job.batch is None or job.ref is None:
             return
         line = rules.line_after(self._lines.get((job.batch, job.ref)), job)

@@ -32,24 +32,25 @@ class Acting:
     async def run(self, job: Job) -> Job:
         """Go through the images; return the job."""
         assert job.batch is not None, "it is the job of a batch"
-        batch = await self._open(job.batch)
-        if batch is None:
-            return job
-        if batch.action is Action.DELETE:
+        batch = await self._catalog.get_batch(job.batch)
+        assert batch is not None, "batches are never forgotten"
+        if batch.action is Action.DELETE:  # also in one that was cancelled since
             await self._end_deletions(batch)
+        if not await self._open(batch):
+            return job
         async for page in self._pages(batch):
             if batch.action is Action.DELETE:
                 await self._delete(batch, page)
             else:
                 await self._make(batch, page)
-            if await self._open(batch.id) is None:
+            if not await self._open(batch):
                 return job
         await self._catalog.close_batch(batch.id, BatchState.SEALED, now())
         return job
 
-    async def _open(self, batch: str) -> Batch | None:
-        found = await self._catalog.get_batch(batch)
-        return found if found is not None and found.state is BatchState.OPEN else None
+    async def _open(self, batch: Batch) -> bool:
+        found = await self._catalog.get_batch(batch.id)
+        return found is not None and found.state is BatchState.OPEN
 
     async def _pages(self, batch: Batch) -> AsyncIterator[Sequence[Image]]:
         """Yield the images that the filter finds, without those that came after the batch."""
