@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filmroll.errors import FilmrollError
-from filmroll.instructions import Instructions
+from filmroll.instructions import Instructions, preset_names
 from filmroll.model import Batch, Image, Line, LineState, OnDuplicate, now
 from filmroll.ports import Catalog, Entry, Standing
 from filmroll.usecases.batch.entries import Twins
@@ -83,11 +83,14 @@ class Manifest:
         if raws is None:
             return None
         spelling = json.dumps(raws, sort_keys=True)
-        if spelling not in self._resolved:
+        if spelling in self._resolved:
+            return self._resolved[spelling]
+        resolved = await self._resolver.resolve_all(raws)
+        if _lasting(raws, resolved):
             if len(self._resolved) >= _REMEMBERED:
                 self._resolved.clear()
-            self._resolved[spelling] = await self._resolver.resolve_all(raws)
-        return self._resolved[spelling]
+            self._resolved[spelling] = resolved
+        return resolved
 
     async def _draft(
         self, batch: Batch, item: Item, line: Line | None, twin: Image | None
@@ -121,6 +124,12 @@ class Manifest:
         )
         said.annotations(item.ref)
         return said
+
+
+def _lasting(raws: Sequence[Any], resolved: Sequence[Instructions]) -> bool:
+    """Whether a spelling means the same for ever: presets change, and watermarks are deleted."""
+    named = any(isinstance(raw, str) and preset_names(raw) for raw in raws)
+    return not named and not any(one.watermarks for one in resolved)
 
 
 def _closed(batch: Batch, item: Item, line: Line | None, twin: Image | None) -> Verdict | None:
