@@ -1,8 +1,9 @@
 """Uploads of which a client sends only the address: a job fetches them."""
 
+from filmroll.errors import InvalidRequest
 from filmroll.model import Job, JobKind, Lane, new_id, now
 from filmroll.ports import Catalog
-from filmroll.usecases.batch.lines import require_source
+from filmroll.usecases.batch.lines import is_url
 from filmroll.usecases.outbox import OVERDUE_SECONDS
 from filmroll.usecases.upload import Declaration
 
@@ -19,7 +20,8 @@ class UrlUploads:
         Raises InvalidRequest for what is no URL. Whether it leads anywhere, and whether it may
         be followed there, the job finds out.
         """
-        require_source(url)
+        if not is_url(url):
+            raise InvalidRequest("Give a URL of http or https.", pointer="/url")
         said = declaration.annotations
         at = now()
         job = Job(

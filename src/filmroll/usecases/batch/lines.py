@@ -99,18 +99,21 @@ def require_ref(ref: str) -> str:
 
 def require_source(source: str) -> None:
     """Raise InvalidRequest unless a source is a URL, or the key of an object to import."""
-    if source.startswith(IMPORTS) and ".." not in source.split("/"):
-        return
-    try:
-        parts = urlsplit(source)
-        fits = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        fits = False
-    if not fits:
+    imported = source.startswith(IMPORTS) and ".." not in source.split("/")
+    if not imported and not is_url(source):
         raise InvalidRequest(
             f"A source is a URL of http or https, or an object whose key begins with {IMPORTS}.",
             pointer="/source",
         )
+
+
+def is_url(text: str) -> bool:
+    """Whether a text has the form of a URL that can be fetched."""
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
 
 
 def closed_problem(batch: Batch) -> Conflict:
