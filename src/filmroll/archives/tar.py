@@ -14,7 +14,8 @@ from filmroll.archives.names import printable, screen
 from filmroll.archives.tar_headers import BLOCK, END, Header, amend, decode, records
 
 _SMALL = 1024 * 1024  # bytes; what is handed out in one piece
-_LONGEST_EXTENSION = 1024 * 1024  # bytes; a pax header or a long name
+_LONGEST_EXTENSION = 64 * 1024  # bytes; a pax header or a long name
+_MOST_EXTENSIONS = 8  # of one member
 
 _FILES = (b"0", b"\0", b"7")
 _REASONS = {
@@ -71,7 +72,11 @@ async def _next_header(feed: Feed, shared: _Pax) -> Header | None:
     What global pax headers say is added to ``shared``.
     """
     own: _Pax = {}
-    while (block := await feed.take(BLOCK)) != END:
+    for _ in range(_MOST_EXTENSIONS + 1):
+        block = await feed.take(BLOCK)
+        if block == END:
+            await _pass_end(feed)
+            return None
         with _broken_if_out_of_form(feed):
             header = decode(block)
         match header.kind:
@@ -87,9 +92,12 @@ async def _next_header(feed: Feed, shared: _Pax) -> Header | None:
                 await _pass_sparse_map(feed, header, block)
                 with _broken_if_out_of_form(feed):
                     return amend(header, shared | own) if own or shared else header
+    raise feed.broken(f"More than {_MOST_EXTENSIONS} headers extend one member")
+
+
+async def _pass_end(feed: Feed) -> None:
     if await feed.take(BLOCK) != END:
         raise feed.broken("There is a lone empty block where a header should be")
-    return None
 
 
 async def _pax(feed: Feed, header: Header) -> _Pax:

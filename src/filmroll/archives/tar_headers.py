@@ -13,6 +13,7 @@ END = bytes(BLOCK)  # two of these end it
 _SIGNED = Struct(f"{BLOCK}b")
 _BINARY = 0x80  # GNU: what octal digits cannot hold comes as a binary number behind this byte
 _SPARSE = b"GNU.sparse."
+_MOST_RECORDS = 1000  # of one header; more would only cost time
 _RECORDS = {b"path", b"size", _SPARSE + b"name", _SPARSE + b"major", _SPARSE + b"size"}
 
 
@@ -62,7 +63,9 @@ def amend(header: Header, pax: Mapping[bytes, bytes]) -> Header:
 
 def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     at = 0
-    while at < len(data):
+    for _ in range(_MOST_RECORDS):
+        if at >= len(data):
+            return
         space = data.index(b" ", at, at + 20)
         end = at + _digits(data[at:space], 10)
         key, equals, value = data[space + 1 : end - 1].partition(b"=")
@@ -70,6 +73,8 @@ def _records(data: bytes) -> Iterator[tuple[bytes, bytes]]:
             raise ValueError("a pax record is out of form")
         yield key, value
         at = end
+    if at < len(data):
+        raise ValueError(f"it has more than {_MOST_RECORDS} records")
 
 
 def _text(field: bytes) -> bytes:

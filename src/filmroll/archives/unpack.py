@@ -1,9 +1,10 @@
 """What is packed, unpacked in small steps: gzip and zstd streams, and the two ways of a zip.
 
-A step takes 16 KiB at most and gives 256 KiB at most, so that nothing that unpacks to a thousand
+A step takes 16 KiB at most and gives 64 KiB at most, so that nothing that unpacks to a thousand
 times its size can take memory, or the event loop for long.
 """
 
+import asyncio
 import re
 import sys
 import zlib
@@ -20,7 +21,7 @@ else:
     from backports.zstd import DecompressionParameter, ZstdDecompressor, ZstdError
 
 STEP_IN = 16 * 1024  # bytes
-STEP_OUT = 256 * 1024  # bytes
+STEP_OUT = 64 * 1024  # bytes
 
 # What RFC 8878 asks every decoder to take; enough for what zstd makes up to level 19.
 _ZSTD_WINDOW = 23  # log2 of bytes: 8 MiB
@@ -98,6 +99,7 @@ class Frames:
 
     async def __anext__(self) -> bytes:
         """Return the next piece. Raises BrokenArchive for a damaged or cut stream, or a bomb."""
+        await asyncio.sleep(0)  # others' turn: few packed bytes may hold work for seconds
         while not self._frame.eof or await self._next_frame():
             piece = await self._step()
             self._trail.weigh(len(piece), self._packed.offset)

@@ -3,9 +3,10 @@
 import asyncio
 import gzip
 import tarfile
+import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 import pytest
@@ -78,6 +79,55 @@ def test_bombs(
             asyncio.run(work())
 
     assert peak(give_up) < 8 * MIB
+
+
+def extension(*records: bytes) -> bytes:
+    """A pax header of these records."""
+    info = tarfile.TarInfo("pax")
+    info.type, data = b"x", b"".join(records)
+    info.size = len(data)
+    return info.tobuf(tarfile.USTAR_FORMAT) + data + bytes(-len(data) % tarfile.BLOCKSIZE)
+
+
+@pytest.mark.parametrize(
+    ("before", "fault"),
+    [
+        (extension(b"6 a=1\n" * 1001), "1000 records"),
+        (extension(b"70000 path=" + b"x" * 69_988 + b"\n"), "extension of 70000 bytes"),
+        (extension(b"6 a=1\n") * 9, "More than 8 headers"),
+    ],
+)
+def test_what_extends_a_member_is_bounded(before: bytes, fault: str) -> None:
+    found = asyncio.run(consume(pieces(before + tar({"a.jpg": b"1"}), 65_536)))
+    assert isinstance(found.fault, BrokenArchive)
+    assert fault in found.fault.detail
+
+
+def test_what_extends_a_member_within_bounds_is_read() -> None:
+    long = extension(b"60000 comment=" + b"x" * 59_985 + b"\n")
+    data = extension(b"6 a=1\n" * 1000) * 7 + long + tar({"a.jpg": b"1"})
+    found = asyncio.run(consume(pieces(data, 65_536)))
+    assert (found.files, found.fault) == ([("a.jpg", b"1")], None)
+
+
+async def longest_standstill(work: Awaitable[object]) -> float:
+    """Seconds for which work kept everybody else from their turn, at most."""
+    longest = 0.0
+    task = asyncio.ensure_future(work)
+    while not task.done():
+        before = time.thread_time()
+        await asyncio.sleep(0)
+        longest = max(longest, time.thread_time() - before)
+    await task
+    return longest
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd.compress])
+def test_few_bytes_do_not_keep_others_waiting(pack: Callable[[bytes], bytes]) -> None:
+    dense = extension(b"6 a=1\n" * 1000) + header(0)
+    data = pack(dense * 2000 + bytes(1024))
+    assert len(data) < 120_000
+    assert asyncio.run(longest_standstill(consume(pieces(data, 65_536)))) < 0.2
 
 
 def test_zip_of_bombs() -> None:
