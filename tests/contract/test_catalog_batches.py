@@ -173,7 +173,7 @@ async def test_new_lines_come_with_all_that_belongs_to_them(catalog, ledger):
 
 async def test_nothing_is_taken_for_a_batch_that_is_not(catalog):
     entry = stored("none", "a")
-    assert await catalog.put_lines("none", [entry]) == [Standing(None, taken=False)]
+    assert await catalog.put_lines("none", [entry]) == [Standing(None, taken=False, open=False)]
     assert await catalog.get_image(entry.image.id) is None
     assert await catalog.put_lines("none", []) == []
 
@@ -226,7 +226,7 @@ async def test_what_is_kept_stays(catalog, ledger, there):
         queued(ledger, "a"),
     ):
         before = await catalog.get_batch(ledger)
-        assert await put(catalog, entry) == [Standing(first.line, taken=False)]
+        assert await put(catalog, entry) == [Standing(first.line, taken=False, open=True)]
         assert await catalog.get_batch(ledger) == before
     other = stored(ledger, "a", content="other")
     assert await catalog.get_image(other.image.id) is None
@@ -278,7 +278,7 @@ async def test_a_reference_needs_its_image(catalog, ledger):
     assert (counts.duplicate, counts.stored, counts.bytes, counts.received) == (1, 0, 77, 0)
     await catalog.bury_image(twin.id, 0.0)
     entry = refers(ledger, "c", twin, LineState.PROCESSING)
-    assert await put(catalog, entry) == [Standing(None, taken=False)]
+    assert await put(catalog, entry) == [Standing(None, taken=False, open=True)]
     assert await catalog.get_job(entry.job.id) is None
 
 
@@ -318,7 +318,7 @@ async def test_a_sealed_batch_takes_only_what_it_waits_for(catalog, ledger):
     sealed = await catalog.close_batch(ledger, BatchState.SEALED, 300.0)
     assert (sealed.state, sealed.sealed_at, sealed.finished_at) == (BatchState.SEALED, 300.0, None)
     new = stored(ledger, "new")
-    assert await put(catalog, new) == [Standing(None, taken=False)]
+    assert await put(catalog, new) == [Standing(None, taken=False, open=False)]
     assert await catalog.get_image(new.image.id) is None
     for ref in ("f", "p", "q"):
         assert [one.taken for one in await put(catalog, declared(ledger, ref))] == [False]
@@ -341,10 +341,54 @@ async def test_a_batch_that_is_over_takes_nothing(catalog, ledger, end):
 async def test_what_never_came_has_failed_once_its_batch_is_sealed(catalog, ledger):
     await put(catalog, *(declared(ledger, f"{number:04}") for number in range(2100)))
     sealed = await catalog.close_batch(ledger, BatchState.SEALED, 300.0)
+    assert (sealed.state, sealed.finished_at) == (BatchState.SEALED, None)
+    assert [one.id for one in await catalog.sealed_batches(9)] == [ledger]
+    ended = [await catalog.end_waiting(ledger, 300.0, 1000) for _ in range(4)]
+    assert ended == [1000, 1000, 100, 0]
+    sealed = await catalog.get_batch(ledger)
     assert (sealed.state, sealed.finished_at) == (BatchState.COMPLETED_WITH_ERRORS, 300.0)
     assert (sealed.counts.failed, sealed.counts.open) == (2100, 0)
+    assert await catalog.sealed_batches(9) == []
     found = await line_at(catalog, ledger, "0007")
     assert (found.problem.code, found.at) == ("not-received", 300.0)
+
+
+@pytest.mark.parametrize("end", ENDED)
+async def test_what_waits_when_a_batch_ends_is_cancelled(catalog, ledger, end):
+    await put(catalog, declared(ledger, "a"), queued(ledger, "b"), processing(ledger, "c"))
+    assert await catalog.end_waiting(ledger, 300.0, 9) == 0  # it is open
+    await catalog.close_batch(ledger, end, 300.0)
+    assert await catalog.end_waiting(ledger, 300.0, 9) == 2
+    states = [one.state for one in await lines_of(catalog, ledger)]
+    assert states == [LineState.CANCELLED, LineState.CANCELLED, LineState.PROCESSING]
+    assert (await catalog.get_batch(ledger)).counts.open == 1
+
+
+async def test_a_batch_is_sealed_only_with_as_many_lines_as_are_expected(catalog, ledger):
+    await put(catalog, stored(ledger, "a"))
+    refused = await catalog.close_batch(ledger, BatchState.SEALED, 300.0, 2)
+    assert refused.state is BatchState.OPEN
+    sealed = await catalog.close_batch(ledger, BatchState.SEALED, 300.0, 1)
+    assert sealed.state is BatchState.COMPLETED
+
+
+async def test_a_line_whose_image_was_deleted_may_be_sent_again(catalog, ledger):
+    first = stored(ledger, "a")
+    await put(catalog, first)
+    assert await catalog.which_live([first.image.id, "none"]) == {first.image.id}
+    assert await put(catalog, first) == [
+        Standing(replace(first.line, number=1), taken=False, open=True)
+    ]
+    await catalog.bury_image(first.image.id, 1.0)
+    assert await catalog.which_live([first.image.id]) == set()
+    again = stored(ledger, "a", content="again")
+    [standing] = await put(catalog, again)
+    assert (standing.taken, standing.line.image, standing.line.attempts) == (
+        True,
+        again.image.id,
+        1,
+    )
+    assert (await catalog.get_batch(ledger)).counts == summed(await lines_of(catalog, ledger))
 
 
 async def test_an_empty_batch_is_complete_when_it_is_sealed(catalog, ledger):

@@ -156,7 +156,10 @@ class Ledgers(RuleBasedStateMachine):
     @rule(of=batches, state=st.sampled_from([BatchState.SEALED] * 4 + [*BatchState][-2:]))
     def close(self, of: str, state: BatchState) -> None:
         async def act(catalog):
-            return (await catalog.close_batch(of, state, self.clock)).state
+            closed = await catalog.close_batch(of, state, self.clock)
+            while await catalog.end_waiting(of, self.clock, 2):
+                pass
+            return closed.state
 
         self.everywhere(act)
 

@@ -4,7 +4,7 @@ An adapter reads a record, asks the rule, and writes its answer in the same atom
 that nothing may be written.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -130,16 +130,19 @@ def postponed(stored: Job, job: Job, due_at: float) -> Job:
     return replace(stored, due_at=due_at)
 
 
-def entered(batch: Batch, stored: Line | None, offered: Line, number: int) -> Line | None:
+def entered(
+    batch: Batch, stored: Line | None, offered: Line, number: int, *, gone: bool
+) -> Line | None:
     """Return an offered line as the ledger takes it; None: it stays as it is.
 
-    A new one gets ``number``. What is stored, or has succeeded, is not replaced; a line that
-    failed, or that is still without its bytes, is. A sealed batch takes only the outcome of what
-    it was waiting for.
+    A new one gets ``number``. What is stored, or has succeeded, is not replaced, unless its image
+    is ``gone``; a line that failed, or that is still without its bytes, is. A sealed batch takes
+    only the outcome of what it was waiting for.
     """
     if stored is None:
         return replace(offered, number=number) if batch.state is BatchState.OPEN else None
-    if stored.state not in {LineState.DECLARED, LineState.QUEUED, LineState.FAILED}:
+    waits = {LineState.DECLARED, LineState.QUEUED, LineState.FAILED}
+    if stored.state not in waits and not (gone and stored.state.final):
         return None
     if stored.state is LineState.QUEUED:
         awaited = offered.state not in {LineState.DECLARED, LineState.QUEUED}
@@ -149,7 +152,7 @@ def entered(batch: Batch, stored: Line | None, offered: Line, number: int) -> Li
             return None
     elif batch.state is not BatchState.OPEN:
         return None
-    again = stored.state is LineState.FAILED
+    again = stored.state.final
     taken = replace(offered, number=stored.number, attempts=stored.attempts + again)
     return None if replace(taken, at=stored.at) == stored else taken
 
@@ -173,23 +176,37 @@ def completed(batch: Batch, now: float) -> Batch:
     return replace(batch, state=state, finished_at=now)
 
 
-def closed(stored: Batch, state: BatchState, now: float) -> Batch:
-    """Let a batch take no more; the same again if that cannot be any more."""
+def closed(stored: Batch, state: BatchState, now: float, expected: int | None = None) -> Batch:
+    """Let a batch take no more; the same again if that cannot be (any more)."""
     if stored.state is not BatchState.OPEN and (
         stored.state.final or state is not BatchState.CANCELLED
     ):
         return stored
-    return replace(
+    if state is BatchState.SEALED and expected not in {None, stored.counts.declared}:
+        return stored
+    shut = replace(
         stored,
         state=state,
         sealed_at=now if state is BatchState.SEALED else stored.sealed_at,
         finished_at=now if state.final else None,
         version=stored.version + 1,
     )
+    return completed(shut, now)
 
 
-def not_received(line: Line, now: float) -> Line:
-    """End a line whose bytes never came before its batch was sealed."""
+def waiting(batch: Batch) -> Sequence[LineState]:
+    """Return the states of lines that nobody will send or fetch any more."""
+    if batch.state is BatchState.OPEN:
+        return ()
+    if batch.state in {BatchState.CANCELLED, BatchState.EXPIRED}:
+        return (LineState.DECLARED, LineState.QUEUED)
+    return (LineState.DECLARED,)
+
+
+def waited(batch: Batch, line: Line, now: float) -> Line:
+    """End a line that waits in vain."""
+    if batch.state in {BatchState.CANCELLED, BatchState.EXPIRED}:
+        return replace(line, state=LineState.CANCELLED, at=now)
     problem = Problem.of(NotReceived("The batch was sealed before the bytes of this item came."))
     return replace(line, state=LineState.FAILED, problem=problem, at=now)
 

@@ -38,6 +38,7 @@ class Standing(NamedTuple):
 
     line: Line | None
     taken: bool
+    open: bool  # whether the batch takes items
 
 
 class BatchesCatalog(Protocol):
@@ -52,12 +53,21 @@ class BatchesCatalog(Protocol):
     async def list_batches(self, where: BatchFilter, limit: int, cursor: str | None) -> BatchPage:
         """List batches, newest first; raises InvalidRequest for a foreign cursor."""
 
-    async def close_batch(self, batch: str, state: BatchState, now: float) -> Batch | None:
+    async def close_batch(
+        self, batch: str, state: BatchState, now: float, expected: int | None = None
+    ) -> Batch | None:
         """Let a batch take no more: ``sealed``, ``cancelled`` or ``expired``; None if unknown.
 
-        Returns the batch as it stands then: sealed, lines still ``declared`` have failed, and
-        the batch is complete when all lines are final. Only an open batch can be sealed or
-        expire; one that is final stays as it is.
+        Returns the batch as it stands then. Only an open batch can be sealed or expire, and be
+        sealed only with as many lines as are ``expected``; one that is final stays as it is. It is
+        complete when all lines are final; those that wait are for ``end_waiting``.
+        """
+
+    async def end_waiting(self, batch: str, now: float, limit: int) -> int:
+        """End lines of a closed batch that nobody will send or fetch; return how many.
+
+        Of a sealed one those still ``declared`` fail; of another the ``queued``, too, and all are
+        cancelled. Up to ``limit`` at once, so that others' writes come between.
         """
 
     async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
@@ -81,6 +91,9 @@ class BatchesCatalog(Protocol):
 
         A complete batch is sealed again. Nothing is begun in one that is cancelled or expired.
         """
+
+    async def sealed_batches(self, limit: int) -> Sequence[Batch]:
+        """Return batches that wait for their last lines, oldest first."""
 
     async def due_batches(self, before: float, limit: int) -> Sequence[Batch]:
         """Return open batches that expire before that time."""

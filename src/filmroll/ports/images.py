@@ -1,6 +1,6 @@
 """The catalog's part about images."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -53,6 +53,9 @@ class ImagesCatalog(Protocol):
 
     async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
         """Return an image that is not deleted for each of the digests (hex) that has one."""
+
+    async def which_live(self, images: Collection[str]) -> Collection[str]:
+        """Return those of the ids under which there is an image that is not deleted."""
 
     async def bury_image(self, image: str, purge_at: float) -> bool:
         """Turn an image into a tombstone; from now on nothing can be added to it.

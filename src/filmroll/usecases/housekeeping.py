@@ -5,7 +5,6 @@ from pathlib import Path
 
 from filmroll.model import (
     BLOB_ROOTS,
-    BatchState,
     is_id,
     now,
     original_key,
@@ -13,7 +12,8 @@ from filmroll.model import (
     variant_prefix,
 )
 from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
-from filmroll.usecases.outbox import send_all
+from filmroll.usecases.batch.batches import Batches
+from filmroll.usecases.outbox import Outbox, send_all
 from filmroll.usecases.uploads.sweeping import Sweeping
 
 # A variant that was being written while its image was buried may leave its bytes behind for as
@@ -41,6 +41,7 @@ class Housekeeping:
         self._epochs = epochs
         self._spool = spool
         self._uploads = Sweeping(blobs, catalog)
+        self._batches = Batches(catalog, Outbox(catalog, queue))
 
     async def resend_overdue(self) -> int:
         """Send jobs to the queue that nobody has started in time; return how many."""
@@ -61,11 +62,11 @@ class Housekeeping:
         return len(due)
 
     async def expire_batches(self) -> int:
-        """Close batches that were never sealed in time; return how many."""
+        """Close batches that were never sealed in time, end what sealed ones wait for in vain."""
         due = await self._catalog.due_batches(now(), _BATCH)
         for batch in due:
-            await self._catalog.close_batch(batch.id, BatchState.EXPIRED, now())
-        return len(due)
+            await self._batches.expire(batch.id)
+        return len(due) + await self._batches.end_waiting()
 
     async def sweep_uploads(self) -> int:
         """Expire uploads in parts, and remove what is left of those that ended; return how many."""

@@ -137,12 +137,16 @@ class Processing:
         return await self._renderer.make(image, wanted, job.lane, record=False)
 
     async def _called_off(self, job: Job) -> bool:
-        """Whether the batch was cancelled of which a job is to do one item.
+        """Whether the batch has ended of which a job is to do one item.
 
+        In one that expired, variants of what it has stored are made all the same.
         A batch's own job looks for itself: it may have begun something that it has to end.
         """
         batch = await self._catalog.get_batch(job.batch) if job.batch and job.ref else None
-        return batch is not None and batch.state is BatchState.CANCELLED
+        ended = {BatchState.CANCELLED}
+        if job.kind is JobKind.FETCH:
+            ended.add(BatchState.EXPIRED)
+        return batch is not None and batch.state in ended
 
     async def _give_back(self, job: Job, delay: float) -> bool:
         rested = now() + delay

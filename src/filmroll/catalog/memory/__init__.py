@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
@@ -94,6 +94,9 @@ class MemoryCatalog(Uploads):
     async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
         live = {image.sha256: image for image in self._images.values() if rules.live(image)}
         return {sha256: live[sha256] for sha256 in sha256s if sha256 in live}
+
+    async def which_live(self, images: Collection[str]) -> Collection[str]:
+        return {image for image in images if rules.live(self._images.get(image))}
 
     async def due_purges(self, before: float, limit: int) -> Sequence[str]:
         due = [image for image, purge_at in self._purges.items() if purge_at <= before]

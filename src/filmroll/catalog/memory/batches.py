@@ -57,18 +57,28 @@ class Batches(Webhooks):
         following = cursors.after(found[limit - 1], where) if more else None
         return BatchPage(items=tuple(found[:limit]), next_cursor=following)
 
-    async def close_batch(self, batch: str, state: BatchState, now: float) -> Batch | None:
+    async def close_batch(
+        self, batch: str, state: BatchState, now: float, expected: int | None = None
+    ) -> Batch | None:
+        stored = self._batches.get(batch)
+        if stored is not None:
+            self._batches[batch] = rules.closed(stored, state, now, expected)
+        return self._batches.get(batch)
+
+    async def end_waiting(self, batch: str, now: float, limit: int) -> int:
         stored = self._batches.get(batch)
         if stored is None:
-            return None
-        closed = rules.closed(stored, state, now)
-        if closed is stored:
-            return stored
-        self._batches[batch] = closed
-        if closed.state is BatchState.SEALED:
-            lines = [line for line in self._of(batch) if line.state is LineState.DECLARED]
-            self._change(batch, [rules.not_received(line, now) for line in lines], now)
-        return self._batches[batch]
+            return 0
+        states = rules.waiting(stored)
+        lines = [line for line in self._of(batch) if line.state in states]
+        ended = [rules.waited(stored, line, now) for line in lines[:limit]]
+        if ended:
+            self._change(batch, ended, now)
+        return len(ended)
+
+    async def sealed_batches(self, limit: int) -> Sequence[Batch]:
+        found = [one for one in self._batches.values() if one.state is BatchState.SEALED]
+        return sorted(found, key=lambda one: one.created_at)[:limit]
 
     async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
         return [self._put_line(batch, entry) for entry in entries]
@@ -117,42 +127,43 @@ class Batches(Webhooks):
 
     def _put_line(self, batch: str, entry: Entry) -> Standing:
         stored = self._lines.get((batch, entry.line.ref))
-        if batch in self._batches:
-            number = self._batches[batch].counts.declared + 1
-            taken = rules.entered(self._batches[batch], stored, entry.line, number)
-            if taken is not None and self._keep(entry):
-                self._change(batch, [taken], now())
-                return Standing(taken, taken=True)
-        return Standing(stored, taken=False)
+        if batch not in self._batches:
+            return Standing(stored, taken=False, open=False)
+        opened = self._batches[batch].state is BatchState.OPEN
+        number = self._batches[batch].counts.declared + 1
+        image = stored.image if stored else None
+        gone = image is not None and not rules.live(self._images.get(image))
+        taken = rules.entered(self._batches[batch], stored, entry.line, number, gone=gone)
+        if taken is None or not self._keep(entry):
+            return Standing(stored, taken=False, open=opened)
+        self._change(batch, [taken], now())
+        return Standing(taken, taken=True, open=opened)
 
     def _keep(self, entry: Entry) -> bool:
         """Write the image and the job of a line; False if its image has been deleted."""
-        line, image = entry.line, entry.image
-        if image is not None:
-            stored = self._images.setdefault(image.id, image)
-            if not rules.live(stored):
+        image_id = entry.image.id if entry.image else entry.line.image
+        stored = self._images.get(image_id or "")
+        if entry.image is not None and stored is None:
+            self._images[entry.image.id] = entry.image
+        elif image_id is not None:
+            if stored is None or not rules.live(stored):
                 return False
-            if stored is not image:
-                self._images[image.id] = rules.restarted(stored, image.state)
-        elif line.duplicate and line.image and not rules.live(self._images.get(line.image)):
-            return False
+            if entry.image is not None:
+                self._images[image_id] = rules.restarted(stored, entry.image.state)
+            elif entry.job is not None and entry.job.id == image_id:
+                self._images[image_id] = rules.restarted(stored, ImageState.STORED)
         if entry.job is not None:
             self._jobs[entry.job.id] = entry.job
         self._write_deliveries(entry.deliveries)
         return True
 
     def _retry(self, batch: str, entry: Entry) -> Line | None:
-        stored, job = self._lines.get((batch, entry.line.ref)), entry.job
-        assert job is not None, "nothing is begun without a job"
+        stored = self._lines.get((batch, entry.line.ref))
         if batch not in self._batches:
             return None
         line = rules.retried(self._batches[batch], stored, entry.line)
-        image = self._images.get(job.image)
-        if line is None or (job.image and not rules.live(image)):
+        if line is None or not self._keep(entry):
             return None
-        if image is not None and job.id == image.id:
-            self._images[image.id] = rules.restarted(image, ImageState.STORED)
-        self._jobs[job.id] = job
         self._batches[batch] = rules.reopened(self._batches[batch])
         self._change(batch, [line], now())
         return line

@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -10,7 +10,7 @@ import apsw
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import insert_image, replace_image
-from filmroll.catalog.sqlite.tables import AT_ONCE, BATCHES, IMAGES, JOBS, LINES, Part
+from filmroll.catalog.sqlite.tables import BATCHES, IMAGES, JOBS, LINES, Part
 from filmroll.catalog.sqlite.webhooks import write_deliveries
 from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
 from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
@@ -32,8 +32,17 @@ class Batches(Part):
         following = cursors.after(batches[limit - 1], where) if more else None
         return BatchPage(items=tuple(batches[:limit]), next_cursor=following)
 
-    async def close_batch(self, batch: str, state: BatchState, now: float) -> Batch | None:
-        return await self._db.write(_close, batch, state, now)
+    async def close_batch(
+        self, batch: str, state: BatchState, now: float, expected: int | None = None
+    ) -> Batch | None:
+        return await self._db.write(_close, batch, state, now, expected)
+
+    async def end_waiting(self, batch: str, now: float, limit: int) -> int:
+        return await self._db.write(_end_waiting, batch, now, limit)
+
+    async def sealed_batches(self, limit: int) -> Sequence[Batch]:
+        which = "WHERE state = 'sealed' ORDER BY created_at LIMIT ?"
+        return self._db.read(BATCHES.select, which, limit)
 
     async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
         return await self._db.write(_put_lines, batch, entries)
@@ -64,28 +73,32 @@ def _add(connection: apsw.Connection, batch: Batch, job: Job | None) -> Batch:
     return batch
 
 
-def _close(connection: apsw.Connection, batch: str, state: BatchState, at: float) -> Batch | None:
+def _close(
+    connection: apsw.Connection, batch: str, state: BatchState, at: float, expected: int | None
+) -> Batch | None:
     stored = BATCHES.get(connection, batch)
     if stored is None:
         return None
-    closed = rules.closed(stored, state, at)
-    if closed is stored:
-        return stored
-    if closed.state is BatchState.SEALED:
-        closed = rules.tallied(closed, _fail_declared(connection, batch, at), at)
-    BATCHES.put(connection, closed)
+    closed = rules.closed(stored, state, at, expected)
+    if closed is not stored:
+        BATCHES.put(connection, closed)
     return closed
 
 
-def _fail_declared(
-    connection: apsw.Connection, batch: str, at: float
-) -> Iterable[tuple[Line, Line]]:
-    declared = f"WHERE batch = ? AND state = 'declared' ORDER BY number LIMIT {AT_ONCE}"
-    while lines := LINES.select(connection, declared, batch):
-        for line in lines:
-            failed = rules.not_received(line, at)
-            LINES.put(connection, failed)
-            yield line, failed
+def _end_waiting(connection: apsw.Connection, batch_id: str, at: float, limit: int) -> int:
+    batch = BATCHES.get(connection, batch_id)
+    if batch is None:
+        return 0
+    changes: list[tuple[Line | None, Line]] = []
+    for state in rules.waiting(batch):
+        which = f"WHERE batch = ? AND state = '{state}' ORDER BY number LIMIT ?"
+        lines = LINES.select(connection, which, batch_id, limit - len(changes))
+        changes += [(line, rules.waited(batch, line, at)) for line in lines]
+    for _, line in changes:
+        LINES.put(connection, line)
+    if changes:
+        BATCHES.put(connection, rules.tallied(batch, changes, at))
+    return len(changes)
 
 
 def _put_lines(
@@ -93,35 +106,48 @@ def _put_lines(
 ) -> list[Standing]:
     batch = BATCHES.get(connection, batch_id)
     if batch is None:
-        return [Standing(None, taken=False)] * len(entries)
+        return [Standing(None, taken=False, open=False)] * len(entries)
+    opened = batch.state is BatchState.OPEN
     standings: list[Standing] = []
     changes: list[tuple[Line | None, Line]] = []
     number = batch.counts.declared + 1
     for entry in entries:
         stored = LINES.get(connection, batch_id, entry.line.ref)
-        taken = rules.entered(batch, stored, entry.line, number)
+        gone = _gone(connection, stored)
+        taken = rules.entered(batch, stored, entry.line, number, gone=gone)
         if taken is None or not _keep(connection, entry):
-            standings.append(Standing(stored, taken=False))
+            standings.append(Standing(stored, taken=False, open=opened))
             continue
         LINES.put(connection, taken)
         changes.append((stored, taken))
         number += stored is None
-        standings.append(Standing(taken, taken=True))
+        standings.append(Standing(taken, taken=True, open=opened))
     if changes:
         BATCHES.put(connection, rules.tallied(batch, changes, now()))
     return standings
 
 
+def _gone(connection: apsw.Connection, line: Line | None) -> bool:
+    """Whether a line had an image that is deleted."""
+    if line is None or line.image is None:
+        return False
+    return not rules.live(IMAGES.get(connection, line.image))
+
+
 def _keep(connection: apsw.Connection, entry: Entry) -> bool:
     """Write the image and the job of a line; False if its image has been deleted."""
-    line = entry.line
+    line, job = entry.line, entry.job
     if entry.image is not None:
         if not _add_image(connection, entry.image):
             return False
-    elif line.duplicate and line.image and not rules.live(IMAGES.get(connection, line.image)):
-        return False
-    if entry.job is not None:
-        JOBS.put(connection, entry.job)
+    elif line.image is not None:
+        stored = IMAGES.get(connection, line.image)
+        if stored is None or not rules.live(stored):
+            return False
+        if job is not None and job.id == stored.id:
+            replace_image(connection, stored, rules.restarted(stored, ImageState.STORED))
+    if job is not None:
+        JOBS.put(connection, job)
     write_deliveries(connection, entry.deliveries)
     return True
 
@@ -159,7 +185,7 @@ def _retry(connection: apsw.Connection, batch_id: str, entries: Sequence[Entry])
     for entry in entries:
         stored = LINES.get(connection, batch_id, entry.line.ref)
         line = rules.retried(batch, stored, entry.line)
-        if line is None or not _restart(connection, entry):
+        if line is None or not _keep(connection, entry):
             continue
         LINES.put(connection, line)
         batch = rules.tallied(rules.reopened(batch), [(stored, line)], now())
@@ -167,20 +193,6 @@ def _retry(connection: apsw.Connection, batch_id: str, entries: Sequence[Entry])
     if begun:
         BATCHES.put(connection, batch)
     return begun
-
-
-def _restart(connection: apsw.Connection, entry: Entry) -> bool:
-    """Write the job anew; False if the image is gone that it is for."""
-    job = entry.job
-    assert job is not None, "nothing is begun without a job"
-    if job.image:
-        stored = IMAGES.get(connection, job.image)
-        if stored is None or not rules.live(stored):
-            return False
-        if job.id == job.image:
-            replace_image(connection, stored, rules.restarted(stored, ImageState.STORED))
-    JOBS.put(connection, job)
-    return True
 
 
 def _select(

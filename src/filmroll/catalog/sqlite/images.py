@@ -2,7 +2,7 @@
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import apsw
@@ -40,6 +40,9 @@ class Images(Part):
 
     async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
         return self._db.read(_find, sha256s)
+
+    async def which_live(self, images: Collection[str]) -> Collection[str]:
+        return self._db.read(_which_live, images)
 
     async def bury_image(self, image: str, purge_at: float) -> bool:
         return await self._db.write(_bury, image, purge_at)
@@ -114,6 +117,11 @@ def _find(connection: apsw.Connection, sha256s: Sequence[str]) -> Mapping[str, I
     which = "WHERE sha256 = ? AND state <> 'deleted' LIMIT 1"
     found = (IMAGES.select(connection, which, sha256) for sha256 in sha256s)
     return {image.sha256: image for images in found for image in images}
+
+
+def _which_live(connection: apsw.Connection, images: Collection[str]) -> Collection[str]:
+    query = "SELECT 1 FROM images WHERE id = ? AND state <> 'deleted'"
+    return {image for image in images if rows(connection, query, image)}
 
 
 def _bury(connection: apsw.Connection, image: str, purge_at: float) -> bool:

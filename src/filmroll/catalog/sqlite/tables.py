@@ -116,6 +116,10 @@ MIGRATIONS = (
         upload TEXT, number INTEGER, record TEXT NOT NULL, PRIMARY KEY (upload, number)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE INDEX batches_sealed ON batches (created_at) WHERE state = 'sealed';
+    CREATE INDEX lines_queued ON lines (batch, number) WHERE state = 'queued';
+    """,
 )
 
 AT_ONCE = 1000  # rows forgotten in one step, so that others' writes come between

@@ -70,7 +70,7 @@ class Acting:
     async def _delete(self, batch: Batch, page: Sequence[Image]) -> None:
         lines = [_line(batch, image, LineState.QUEUED) for image in page]
         standings = await self._catalog.put_lines(batch.id, [Entry(line=line) for line in lines])
-        begun = [line for line, _ in standings if line and line.state is LineState.QUEUED]
+        begun = [line for line, *_ in standings if line and line.state is LineState.QUEUED]
         await self._delete_lines(batch, begun)
 
     async def _delete_lines(self, batch: Batch, lines: Sequence[Line]) -> None:

@@ -131,21 +131,42 @@ class Batches:
         if found.state is BatchState.OPEN:
             require_upload(found)
         expected = found.expected_count if expected_count is None else expected_count
-        if found.state is BatchState.OPEN and expected not in {None, found.counts.declared}:
-            raise Conflict(
-                f"{expected} items are expected, the ledger has {found.counts.declared}. "
-                "Send the rest, or seal with the right count.",
-                expected=expected,
-                actual=found.counts.declared,
-            )
-        sealed = known(await self._catalog.close_batch(batch, BatchState.SEALED, now()))
+        sealed = await self._close(batch, BatchState.SEALED, expected)
         if sealed.state in {BatchState.CANCELLED, BatchState.EXPIRED}:
             raise Conflict(f"The batch is {sealed.state}.", state=sealed.state)
+        if expected not in {None, sealed.counts.declared}:
+            raise Conflict(
+                f"{expected} items are expected, the ledger has {sealed.counts.declared}. "
+                "Send the rest, or seal with the right count.",
+                expected=expected,
+                actual=sealed.counts.declared,
+            )
         return sealed
 
     async def cancel(self, batch: str) -> Batch:
         """Take in and begin nothing more; what is kept stays."""
-        return known(await self._catalog.close_batch(batch, BatchState.CANCELLED, now()))
+        return await self._close(batch, BatchState.CANCELLED)
+
+    async def expire(self, batch: str) -> Batch:
+        """Close a batch that was never sealed in time; what is kept stays."""
+        return await self._close(batch, BatchState.EXPIRED)
+
+    async def end_waiting(self) -> int:
+        """End what a process that died while it sealed a batch has left waiting there."""
+        return sum(
+            [await self._end_waiting(batch.id) for batch in await self._catalog.sealed_batches(100)]
+        )
+
+    async def _close(self, batch: str, state: BatchState, expected: int | None = None) -> Batch:
+        known(await self._catalog.close_batch(batch, state, now(), expected))
+        await self._end_waiting(batch)
+        return await self.get(batch)
+
+    async def _end_waiting(self, batch: str) -> int:
+        ended = 0
+        while some := await self._catalog.end_waiting(batch, now(), PAGE_LINES):
+            ended += some
+        return ended
 
     async def line(self, batch: str, ref: str) -> Line:
         """Return a line; raise NotFound."""

@@ -1,26 +1,52 @@
 """The entries that a ledger is offered; ``on_duplicate`` decides about bytes kept already."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from filmroll.errors import Duplicate, FilmrollError
-from filmroll.model import Batch, Image, Job, Line, LineState, OnDuplicate, Problem, WebhookDelivery
+from filmroll.model import (
+    Batch,
+    Image,
+    Job,
+    Line,
+    LineState,
+    OnDuplicate,
+    Problem,
+    VariantState,
+    WebhookDelivery,
+    now,
+)
 from filmroll.ports import Catalog, Entry
+from filmroll.usecases.batch.deciding import Known
 from filmroll.usecases.batch.lines import Said, variants_job, wanted
 from filmroll.usecases.outbox import OVERDUE_SECONDS
 
 
 class Twins:
-    """Finds images by their bytes. Two clients that send the same at once may still get two."""
+    """Finds what is there already. Two clients that send the same at once may still get two."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
 
-    async def find(self, batch: Batch, sha256s: Iterable[str | None]) -> dict[str, Image]:
-        """Return the images that are kept, by digest; none if the batch does not care."""
+    async def known(
+        self, batch: Batch, offered: Sequence[tuple[str, str | None]]
+    ) -> Sequence[Known]:
+        """Return what is known of items, offered as pairs of ref and digest."""
+        lines = await self._catalog.get_lines(batch.id, [ref for ref, _ in offered])
+        images = [line.image for line in lines.values() if line.image]
+        alive = await self._catalog.which_live(images) if images else ()
+        twins = await self._find(batch, [sha256 for _, sha256 in offered])
+        found = []
+        for ref, sha256 in offered:
+            line = lines.get(ref)
+            lives = line is not None and line.image in alive
+            found.append(Known.of(line, alive=lives, twin=twins.get(sha256 or "")))
+        return found
+
+    async def _find(self, batch: Batch, sha256s: Iterable[str | None]) -> Mapping[str, Image]:
         if not cares(batch):
             return {}
-        return dict(await self._catalog.find_images([one for one in sha256s if one]))
+        return await self._catalog.find_images([one for one in sha256s if one])
 
     async def entry(self, batch: Batch, line: Line, said: Said, twin: Image) -> Entry:
         """Return the line of bytes that are there: it refers to their image, or it fails."""
@@ -31,13 +57,33 @@ class Twins:
 
     async def reference(self, batch: Batch, line: Line, said: Said, twin: Image) -> Entry:
         """Return the line that refers to an image, with the job for variants it has not."""
-        made = {variant.instructions for variant in await self._catalog.list_variants(twin.id)}
-        texts = [one.canonical() for one in wanted(batch, said)]
-        missing = [text for text in texts if text not in made]
+        missing = await self._missing(batch, said, twin.id)
         refers = replace(
             line, state=_state(missing), image=twin.id, bytes=twin.bytes, duplicate=True
         )
         return Entry(line=refers, job=_job(refers, missing))
+
+    async def again(self, batch: Batch, line: Line, said: Said) -> Entry:
+        """Return a failed line whose image is there, with the job for what that has not."""
+        assert line.image is not None, "its image is there"
+        missing = await self._missing(batch, said, line.image)
+        begun = replace(
+            line,
+            state=_state(missing),
+            problem=None,
+            at=now(),
+            variants=said.texts(),
+            name=said.name,
+            tags=said.tags or (),
+            metadata=said.metadata or {},
+        )
+        return Entry(line=begun, job=_job(begun, missing))
+
+    async def _missing(self, batch: Batch, said: Said, image: str) -> Sequence[str]:
+        variants = await self._catalog.list_variants(image)
+        made = {one.instructions for one in variants if one.state is VariantState.READY}
+        texts = [one.canonical() for one in wanted(batch, said)]
+        return [text for text in texts if text not in made]
 
 
 def cares(batch: Batch) -> bool:

@@ -87,7 +87,7 @@ class Fetching:
         assert job.ref, "see _awaited"
         batch = await self._catalog.get_batch(job.batch)
         assert batch is not None, "batches are never forgotten"
-        arrival = Arrival(ref=job.ref, body=spool, said=Said())
+        arrival = Arrival(ref=job.ref, body=spool, said=Said(), fetched=True)
         verdict, *_ = await self._ingest.take(batch, [arrival])
         if verdict.problem is not None:
             raise verdict.problem

@@ -1,12 +1,12 @@
 """Items whose bytes have come: kept in groups, so that one barrier on the disk serves many."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from filmroll.errors import (
-    Deleted,
     InvalidRequest,
+    Overloaded,
     TooLarge,
     UnsupportedMedia,
 )
@@ -22,16 +22,15 @@ from filmroll.model import (
     original_key,
 )
 from filmroll.ports import Blob, BlobStore, Catalog, Entry, Probe, Standing
+from filmroll.usecases.batch.deciding import Known, Offer, decide_arrived
 from filmroll.usecases.batch.entries import Twins, cares, failed, stored
 from filmroll.usecases.batch.lines import (
     Said,
     Verdict,
     Word,
     closed_problem,
-    is_open,
     other_bytes,
     require_upload,
-    settled,
     wanted,
 )
 from filmroll.usecases.outbox import Outbox
@@ -50,6 +49,7 @@ class Arrival:
     ref: str
     body: Body
     said: Said
+    fetched: bool = False  # by a job, not sent by a client
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,26 +87,41 @@ class Ingest:
         acknowledged then.
         """
         require_upload(batch)
-        lines = await self._catalog.get_lines(batch.id, [one.ref for one in arrivals])
-        twins = await self._twins.find(batch, [one.body.sha256 for one in arrivals])
-        drafts: list[Verdict | _Draft] = []
-        for arrival in arrivals:
-            draft = await self._draft(batch, arrival, lines.get(arrival.ref), twins)
-            drafts.append(draft)
-            if isinstance(draft, _Draft) and draft.entry.image and cares(batch):
-                twins[arrival.body.sha256] = draft.entry.image
+        drafts = await self._drafts(batch, arrivals)
         return await self._keep(batch, arrivals, drafts)
 
-    async def _draft(
-        self, batch: Batch, arrival: Arrival, line: Line | None, twins: Mapping[str, Image]
-    ) -> Verdict | _Draft:
-        answer = _answer(batch, arrival, line)
-        if answer is not None:
-            return answer
+    async def _drafts(
+        self, batch: Batch, arrivals: Sequence[Arrival]
+    ) -> Sequence["Verdict | _Draft"]:
+        offered = [(one.ref, one.body.sha256) for one in arrivals]
+        known = await self._twins.known(batch, offered)
+        fresh: dict[str, Image] = {}  # of this group, by digest
+        drafts: list[Verdict | _Draft] = []
+        for arrival, what in zip(arrivals, known, strict=True):
+            twin = what.twin or fresh.get(arrival.body.sha256)
+            draft = await self._draft(batch, arrival, replace(what, twin=twin))
+            drafts.append(draft)
+            if isinstance(draft, _Draft) and draft.entry.image and cares(batch):
+                fresh[arrival.body.sha256] = draft.entry.image
+        return drafts
+
+    async def _draft(self, batch: Batch, arrival: Arrival, known: Known) -> "Verdict | _Draft":
+        line = known.line
+        decided = decide_arrived(
+            batch, arrival.ref, known, arrival.body.sha256, fetched=arrival.fetched
+        )
+        if isinstance(decided, Verdict):
+            return decided
         said = arrival.said.completed(line)
-        if twin := twins.get(arrival.body.sha256):
+        if decided is Offer.AGAIN and line is not None:
+            return _Draft(entry=await self._twins.again(batch, line, said))
+        if decided is Offer.TWIN and known.twin is not None:
             blank = _line(batch, arrival, line, said, None)
-            return _Draft(entry=await self._twins.entry(batch, blank, said, twin))
+            return _Draft(entry=await self._twins.entry(batch, blank, said, known.twin))
+        return await self._own(batch, arrival, line, said)
+
+    async def _own(self, batch: Batch, arrival: Arrival, line: Line | None, said: Said) -> "_Draft":
+        """Return the draft of an item that gets an image of its own, or is refused."""
         try:
             header = await read_header(self._probe, arrival.body)
             variants = wanted(batch, said)
@@ -171,24 +186,10 @@ class Ingest:
         """Remove bytes without a record: another client was quicker, or the batch closed."""
         lost = [
             draft.entry.image.id
-            for draft, (line, taken) in zip(drafts, standings, strict=True)
+            for draft, (line, taken, _) in zip(drafts, standings, strict=True)
             if draft.entry.image and not taken and (not line or line.image != draft.entry.image.id)
         ]
         await self._blobs.delete([original_key(image) for image in lost])
-
-
-def _answer(batch: Batch, arrival: Arrival, line: Line | None) -> Verdict | None:
-    """Return the answer that needs no work; None if there is work to do."""
-    answer = settled(arrival.ref, line, arrival.body.sha256)
-    if answer is not None:
-        return answer
-    awaited = line is not None and line.state is not LineState.FAILED
-    if line is not None and awaited and line.sha256 not in {None, arrival.body.sha256}:
-        return Verdict.rejected(arrival.ref, other_bytes(line))
-    fetched = line is not None and line.state is LineState.QUEUED
-    if not is_open(batch) and not fetched:
-        return Verdict.rejected(arrival.ref, closed_problem(batch))
-    return None
 
 
 def _line(
@@ -214,18 +215,18 @@ def _line(
 
 
 def _verdict(batch: Batch, arrival: Arrival, standing: Standing) -> Verdict:
-    line, taken = standing
-    if taken and line is not None:
+    line = standing.line
+    if standing.taken and line is not None:
         if line.problem is not None:
             error = line.problem.error()
             return Verdict(ref=arrival.ref, word=Word.REJECTED, line=line, problem=error)
         word = Word.HAVE if line.duplicate else Word.STORED
         return Verdict(ref=arrival.ref, word=word, line=line)
-    gone = line is None or line.state is LineState.FAILED  # and so has the image it was to have
-    if gone and is_open(batch):
-        return Verdict.rejected(arrival.ref, Deleted("The image was deleted. Send this again."))
-    if line is None or not line.image:
-        return Verdict.rejected(arrival.ref, closed_problem(batch))
-    if line.sha256 == arrival.body.sha256:
+    if line is not None and line.image and line.sha256 == arrival.body.sha256:
         return Verdict(ref=arrival.ref, word=Word.HAVE, line=line)
-    return Verdict.rejected(arrival.ref, other_bytes(line))
+    if line is not None and line.image:
+        return Verdict.rejected(arrival.ref, other_bytes(line))
+    if standing.open:  # the image that it was to refer to has just gone
+        busy = "The image of the same bytes was just deleted. Send this again."
+        return Verdict.rejected(arrival.ref, Overloaded(busy, retry_after=1))
+    return Verdict.rejected(arrival.ref, closed_problem(batch))

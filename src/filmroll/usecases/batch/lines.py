@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from filmroll.errors import Conflict, FilmrollError, InvalidRequest
 from filmroll.instructions import Instructions, parse_canonical, writable
-from filmroll.model import Action, Batch, BatchState, Job, JobKind, Lane, Line, LineState, line_job
+from filmroll.model import Action, Batch, BatchState, Job, JobKind, Lane, Line, line_job
 from filmroll.usecases.images import MAX_NAME, Annotations
 
 MAX_REF_BYTES = 1024
@@ -139,18 +139,6 @@ def other_bytes(line: Line) -> Conflict:
         "Other bytes were declared or sent under this ref. Send these under another one.",
         expected=line.sha256,
     )
-
-
-def settled(ref: str, line: Line | None, sha256: str | None) -> Verdict | None:
-    """Return the answer that the ledger has already; None if there is something to do."""
-    if line is None or line.state in {LineState.DECLARED, LineState.QUEUED, LineState.FAILED}:
-        return None
-    if line.state is LineState.CANCELLED:
-        gone = Conflict("This item was cancelled, or its image deleted. Send it in a new batch.")
-        return Verdict.rejected(ref, gone)
-    if sha256 is not None and line.sha256 not in {None, sha256}:
-        return Verdict.rejected(ref, other_bytes(line))
-    return Verdict(ref=ref, word=Word.HAVE, line=line)
 
 
 def is_open(batch: Batch) -> bool:

@@ -7,8 +7,9 @@ from typing import Any
 
 from filmroll.errors import FilmrollError
 from filmroll.instructions import Instructions, preset_names
-from filmroll.model import Batch, Image, Line, LineState, OnDuplicate, now
+from filmroll.model import Batch, Line, LineState, now
 from filmroll.ports import Catalog, Entry, Standing
+from filmroll.usecases.batch.deciding import Known, Offer, decide_declared
 from filmroll.usecases.batch.entries import Twins
 from filmroll.usecases.batch.lines import (
     Said,
@@ -16,11 +17,9 @@ from filmroll.usecases.batch.lines import (
     Word,
     closed_problem,
     fetch_job,
-    is_open,
     require_ref,
     require_source,
     require_upload,
-    settled,
 )
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 from filmroll.usecases.resolve import Resolver
@@ -62,12 +61,7 @@ class Manifest:
         batch that takes no items at all.
         """
         require_upload(batch)
-        lines = await self._catalog.get_lines(batch.id, [item.ref for item in items])
-        twins = await self._twins.find(batch, [item.sha256 for item in items])
-        drafts = [
-            await self._draft(batch, item, lines.get(item.ref), twins.get(item.sha256 or ""))
-            for item in items
-        ]
+        drafts = await self._drafts(batch, items)
         entries = [draft for draft in drafts if isinstance(draft, Entry)]
         standings = await self._catalog.put_lines(batch.id, entries) if entries else ()
         taken = zip(entries, standings, strict=True)
@@ -92,19 +86,24 @@ class Manifest:
             self._resolved[spelling] = resolved
         return resolved
 
-    async def _draft(
-        self, batch: Batch, item: Item, line: Line | None, twin: Image | None
-    ) -> Verdict | Entry:
+    async def _drafts(self, batch: Batch, items: Sequence[Item]) -> Sequence[Verdict | Entry]:
+        known = await self._twins.known(batch, [(item.ref, item.sha256) for item in items])
+        pairs = zip(items, known, strict=True)
+        return [await self._draft(batch, item, what) for item, what in pairs]
+
+    async def _draft(self, batch: Batch, item: Item, known: Known) -> Verdict | Entry:
+        decided = decide_declared(batch, item.ref, known, item.sha256)
+        if isinstance(decided, Verdict):
+            return decided
         try:
-            answer = settled(item.ref, line, item.sha256) or _closed(batch, item, line, twin)
-            if answer is not None:
-                return answer
             said = await self._checked(item)
         except FilmrollError as fault:
             return Verdict.rejected(item.ref, fault)
+        if decided is Offer.AGAIN and known.line is not None:
+            return await self._twins.again(batch, known.line, said.completed(known.line))
         blank = _line(batch, item, said)
-        if twin is not None:
-            return await self._twins.entry(batch, blank, said, twin)
+        if decided is Offer.TWIN and known.twin is not None:
+            return await self._twins.entry(batch, blank, said, known.twin)
         job = fetch_job(batch, blank, blank.at + OVERDUE_SECONDS) if item.source else None
         return Entry(line=blank, job=job)
 
@@ -132,17 +131,6 @@ def _lasting(raws: Sequence[Any], resolved: Sequence[Instructions]) -> bool:
     return not named and not any(one.watermarks for one in resolved)
 
 
-def _closed(batch: Batch, item: Item, line: Line | None, twin: Image | None) -> Verdict | None:
-    """Return the answer of a batch that takes nothing any more: it still tells what is there."""
-    if line is not None and line.state is LineState.QUEUED:
-        return Verdict(ref=item.ref, word=Word.QUEUED, line=line)
-    if is_open(batch):
-        return None
-    if twin is not None and batch.on_duplicate is OnDuplicate.REUSE:
-        return Verdict(ref=item.ref, word=Word.HAVE, image=twin.id)
-    return Verdict.rejected(item.ref, closed_problem(batch))
-
-
 def _line(batch: Batch, item: Item, said: Said) -> Line:
     return Line(
         batch=batch.id,
@@ -163,7 +151,7 @@ def _verdict(batch: Batch, entry: Entry, standing: Standing) -> Verdict:
     ref, line = entry.line.ref, standing.line
     if line is None:
         return Verdict.rejected(ref, closed_problem(batch))
-    words = {LineState.DECLARED: Word.NEED, LineState.QUEUED: Word.QUEUED}
     if line.state is LineState.FAILED and line.problem is not None:
         return Verdict(ref=ref, word=Word.REJECTED, line=line, problem=line.problem.error())
+    words = {LineState.DECLARED: Word.NEED, LineState.QUEUED: Word.QUEUED}
     return Verdict(ref=ref, word=words.get(line.state, Word.HAVE), line=line)
