@@ -517,6 +517,15 @@ def test_events_tell_of_a_batch_to_its_end(service: Service, http: httpx.Client)
     assert follow(str(versions[-1])) == []
 
 
+def test_events_begin_at_once_for_whoever_resumes(http: httpx.Client) -> None:
+    batch = new_batch(http)
+    headers = {"Last-Event-ID": str(http.get(f"/v1/batches/{batch}").headers["etag"].strip('"'))}
+    began = time.monotonic()
+    with http.stream("GET", f"/v1/batches/{batch}/events", headers=headers) as stream:
+        assert next(stream.iter_lines()).startswith(":")
+    assert time.monotonic() - began < 5
+
+
 def in_progress(http: httpx.Client) -> float:
     lines = http.get("/metrics").text.splitlines()
     (value,) = [one.split()[-1] for one in lines if one.startswith("filmroll_requests_in_progress")]

@@ -23,6 +23,7 @@ from filmroll.web.views import Links, batch_view, json_response, line_view
 Variants = list[str | list[dict[str, Any]]]
 _EVENT_SECONDS = 15.0  # without a change, until a comment keeps the connection alive
 _PAUSE_SECONDS = 0.25  # between two events
+_STILL_HERE = b": still here\n\n"
 
 
 class _Body(BaseModel):
@@ -168,11 +169,11 @@ async def _events(
     services: Services, batch: Batch, seen: str, links: Links
 ) -> AsyncGenerator[bytes]:
     """Yield the batch whenever it has changed, at most four times a second, until its end."""
-    if seen != str(batch.version):
-        yield _event(batch, links)
+    # Something comes at once: who resumes would not know for long whether anybody listens.
+    yield _STILL_HERE if seen == str(batch.version) else _event(batch, links)
     while not batch.state.final:
         found = await services.batches.changed(batch.id, batch.version, _EVENT_SECONDS)
-        yield b": still here\n\n" if found.version == batch.version else _event(found, links)
+        yield _STILL_HERE if found.version == batch.version else _event(found, links)
         batch = found
         await asyncio.sleep(_PAUSE_SECONDS)
 
