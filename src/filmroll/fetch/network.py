@@ -16,22 +16,41 @@ import httpcore
 
 from filmroll.errors import FetchUnavailable
 from filmroll.fetch.guard import Guard
+from filmroll.fetch.places import Places
 
 Resolve = Callable[[str], Awaitable[Sequence[str]]]
 
 _MOST_ADDRESSES = 3  # to be tried of one host
-_THREADS = 8
+_THREADS = 16
+_PER_DOMAIN = 2
 
 
 class SystemResolver:
-    """Asks the system, in threads of its own: slow name servers hold up nothing else."""
+    """Asks the system, in threads of its own, of which the names of one domain get a few.
+
+    Name servers that do not answer keep a thread for long, whether anybody still waits or not. So
+    those of one domain hold up the names of no other; it takes several that are silent at once. A
+    domain is taken to be the last two labels, which is too wide for some (``co.uk``): their names
+    are looked up a few at a time, too.
+    """
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="resolve")
+        self._domains = Places(_PER_DOMAIN)
 
     async def __call__(self, host: str) -> Sequence[str]:
         """Return a host's addresses, best first; raise OSError if there is none."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host)
+        places = self._domains.of(".".join(host.split(".")[-2:]))
+        await places.acquire()
+
+        def free(found: "asyncio.Future[Sequence[str]]") -> None:
+            places.release()
+            if not found.cancelled():
+                found.exception()  # nobody may be left to hear of it
+
+        found = asyncio.get_running_loop().run_in_executor(self._threads, _look_up, host)
+        found.add_done_callback(free)  # the thread is not free before, whoever has given up
+        return await asyncio.shield(found)
 
     def close(self) -> None:
         """Start no more; what is being looked up ends by itself."""

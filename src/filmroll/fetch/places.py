@@ -1,4 +1,4 @@
-"""How many requests go to one host at a time."""
+"""How many requests go to one host, or to the name servers of one domain, at a time."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,6 +16,9 @@ class Places:
     @asynccontextmanager
     async def at(self, host: str) -> AsyncIterator[None]:
         """Wait for a place and hold it."""
-        places = self._hosts.setdefault(host, asyncio.Semaphore(self._per_host))
-        async with places:
+        async with self.of(host):
             yield
+
+    def of(self, host: str) -> asyncio.Semaphore:
+        """Return the places of a host, for who has to give one back elsewhere."""
+        return self._hosts.setdefault(host, asyncio.Semaphore(self._per_host))
