@@ -1,7 +1,8 @@
 """The items of a batch: their manifest, one by one, and whole archives of them."""
 
+import asyncio
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from filmroll.model import Batch, Scope, is_id, timestamp
 from filmroll.usecases.batch.ingest import Arrival
 from filmroll.usecases.batch.lines import Said, Verdict, Word, require_ref
 from filmroll.usecases.batch.manifest import Item
-from filmroll.usecases.batch.texts import read_item
+from filmroll.usecases.batch.texts import read_item, ref_of
 from filmroll.web.access import Gate
 from filmroll.web.incoming import Incoming
 from filmroll.web.problems import problem_body
@@ -150,24 +151,23 @@ class ItemsRoute:
         if kind not in {NDJSON, "application/jsonl", "application/json-lines"}:
             raise UnsupportedMedia(f"Send lines of JSON, with Content-Type: {NDJSON}.")
         plain = decoded(body_of(request), request.headers.get("content-encoding"))
-        number = 0
         try:
             async for lines in lines_of(plain, LONGEST_LINE_BYTES):
                 for start in range(0, len(lines), _MANIFEST_GROUP):
                     group = lines[start : start + _MANIFEST_GROUP]
                     batch = await self._batches.get(batch.id)  # or it is closed meanwhile
-                    answers.add(await self._verdicts(request, batch, group, number))
-                    number += len(group)
+                    answers.add(await self._verdicts(request, batch, group))
+                    await asyncio.sleep(0)  # others' turn: to read the ledger waits for nothing
         except FilmrollError as fault:
             if not answers.begun:
                 raise
             answers.add([{"ref": None, "state": "broken", "problem": problem_body(fault)}])
 
     async def _verdicts(
-        self, request: Request, batch: Batch, lines: list[bytes], number: int
+        self, request: Request, batch: Batch, lines: Sequence[tuple[int, bytes]]
     ) -> Iterable[dict[str, Any]]:
         """Declare a group of lines; return what is answered to each, in order."""
-        read = [_read(line, at) for at, line in enumerate(lines, number + 1) if line.strip()]
+        read = [_read(line, number) for number, line in lines]
         items = [item for item in read if isinstance(item, Item)]
         verdicts = iter(await self._services.manifest.declare(batch, items))
         base = (await self._gate.links(request)).base
@@ -217,7 +217,7 @@ def _read(line: bytes, number: int) -> Item | dict[str, Any]:
         return read_item(line)
     except FilmrollError as fault:
         problem = problem_body(fault)
-        return {"ref": None, "line": number, "state": Word.REJECTED, "problem": problem}
+        return {"ref": ref_of(line), "line": number, "state": Word.REJECTED, "problem": problem}
 
 
 def _answer(verdict: Verdict, batch: Batch, base: str) -> dict[str, Any]:

@@ -95,21 +95,26 @@ def decoded(chunks: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator
     return Frames(Feed(chunks, trail), compression, trail)
 
 
-async def lines_of(chunks: AsyncIterator[bytes], longest: int) -> AsyncIterator[list[bytes]]:
-    """Yield the lines that each chunk completes; of a longer one the first ``longest + 1`` bytes.
+async def lines_of(
+    chunks: AsyncIterator[bytes], longest: int
+) -> AsyncIterator[list[tuple[int, bytes]]]:
+    """Yield the lines that each chunk completes with their numbers, which begin with 1.
 
-    The last line needs no line end.
+    Blank ones are left out. Of a line that is too long come the first ``longest + 1`` bytes. The
+    last one needs no line end.
     """
     most = longest + 1
-    rest = b""
+    rest, number = b"", 1
     async for chunk in chunks:
         first, *others = chunk.split(b"\n")
         rest += first[: most - len(rest)]
         if others:
-            yield [rest, *(line[:most] for line in others[:-1])]
+            lines = [rest, *(line[:most] for line in others[:-1])]
+            yield [(at, line) for at, line in enumerate(lines, number) if line.strip()]
+            number += len(lines)
             rest = others[-1][:most]
-    if rest:
-        yield [rest]
+    if rest.strip():
+        yield [(number, rest)]
 
 
 class Answers:

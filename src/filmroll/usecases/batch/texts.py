@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from filmroll.errors import InvalidRequest, MalformedRequest
 from filmroll.usecases.batch.lines import IMPORTS
@@ -64,6 +65,16 @@ def read_item(text: bytes) -> Item:
         tags=line.tags,
         metadata=line.metadata,
     )
+
+
+def ref_of(text: bytes) -> str | None:
+    """Return the ref of a line that something else is wrong with; None if it has none."""
+    try:
+        line = from_json(text)
+    except ValueError:
+        return None
+    ref = line.get("ref") if isinstance(line, dict) else None
+    return ref if isinstance(ref, str) else None
 
 
 def _source(source: str | _Url | _Blob) -> str | None:
