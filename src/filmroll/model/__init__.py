@@ -13,7 +13,6 @@ from filmroll.model.keys import (
     BLOB_ROOTS,
     original_key,
     part_key,
-    part_number,
     variant_key,
     variant_prefix,
 )
@@ -62,7 +61,6 @@ __all__ = [
     "now",
     "original_key",
     "part_key",
-    "part_number",
     "timestamp",
     "variant_key",
     "variant_prefix",

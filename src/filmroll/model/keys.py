@@ -23,8 +23,3 @@ def variant_key(image: str, recipe: str) -> str:
 def part_key(upload: str, number: int) -> str:
     """Return where a part lies: a fresh place for every attempt to send it."""
     return f"p/{upload[:2]}/{upload}/{number}-{new_id()}"
-
-
-def part_number(key: str) -> int:
-    """Return the number of the part that lies under a key."""
-    return int(key.rpartition("/")[2].partition("-")[0])

@@ -8,7 +8,6 @@ from filmroll.model import (
     is_id,
     now,
     original_key,
-    part_number,
     variant_prefix,
 )
 from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
@@ -106,13 +105,16 @@ class Housekeeping:
         if not name:
             return await self._catalog.get_image(owner) is None
         if root == "p":
-            return not await self._is_part(owner, key)
+            return await self._stray(owner, name[0], key)
         return await self._catalog.get_variant(owner, name[0]) is None
 
-    async def _is_part(self, upload: str, key: str) -> bool:
-        number = part_number(key)
-        found = await self._catalog.list_parts(upload, number - 1, 1)
-        return any(part.key == key for part in found)
+    async def _stray(self, upload: str, name: str, key: str) -> bool:
+        """Whether no record of a part says that it lies here."""
+        number, _, nonce = name.partition("-")
+        if not number.isdecimal() or not is_id(nonce):
+            return False
+        found = await self._catalog.list_parts(upload, int(number) - 1, 1)
+        return all(part.key != key for part in found)
 
     def _clear_spool(self) -> int:
         old = now() - ORPHAN_SECONDS
