@@ -70,11 +70,12 @@ def _decide(batch: Batch, ref: str, known: Known, sha256: str | None) -> Verdict
         if not same:
             return Verdict.rejected(ref, other_bytes(line))
         return Verdict(ref=ref, word=Word.HAVE, line=line)
-    if line is not None and line.state is LineState.FAILED and not is_open(batch) and same:
-        problem = line.problem.error() if line.problem else closed_problem(batch)
-        return Verdict(ref=ref, word=Word.REJECTED, line=line, problem=problem)
+    failed = line is not None and line.state is LineState.FAILED
+    told = line is not None and failed and line.received and same and not is_open(batch)
+    if line is not None and line.problem and told:  # these very bytes came, and this became of them
+        return Verdict(ref=ref, word=Word.REJECTED, line=line, problem=line.problem.error())
     if not is_open(batch):
         return None
-    if line is not None and line.state is LineState.FAILED and known.alive and same:
+    if failed and known.alive and same:
         return Offer.AGAIN
     return Offer.TWIN if known.twin else Offer.NEW

@@ -27,6 +27,7 @@ def known(state: LineState | None, *, alive: bool = True, twin: bool = False) ->
             state=state,
             at=1.0,
             sha256=SHA,
+            received=kept,
             image="i" * 26 if kept else None,
             problem=PROBLEM if state is LineState.FAILED else None,
         )
