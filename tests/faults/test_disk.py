@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from filmroll.web.operations import READY_SECONDS
+from tests.e2e.parts import begin, complete, cut, kept, put
 from tests.e2e.service import IMPATIENT, ROOT, Service, clean_environment
 from tests.e2e.test_upload import upload, wait_for
 from tests.samples import jpeg, png, tiny_jpeg
@@ -142,6 +143,23 @@ def test_jobs_wait_for_room_and_then_succeed(small_disk: Path) -> None:
             time.sleep(1)
         ends = [wait_for(http, job) for job in jobs]
         assert {end["state"] for end in ends} == {"succeeded"}
+
+
+def test_an_upload_in_parts_goes_on_once_there_is_room(small_disk: Path) -> None:
+    body = png(1500, 1200, seed=11, compression=0)
+    parts = cut(body)
+    with Service(small_disk / "data", module=IMPATIENT) as service, service.client() as http:
+        upload = begin(http)
+        assert put(http, upload, 1, parts[1]).status_code == 200
+        with filled(small_disk):
+            assert_refused(put(http, upload, 2, parts[2]), 507, "storage-full")
+            assert_refused(put(http, upload, 1, parts[1]), 507, "storage-full")
+            assert_refused(complete(http, upload, kept(http, upload)), 507, "storage-full")
+            assert [one["n"] for one in kept(http, upload)] == [1]
+        assert put(http, upload, 2, parts[2]).status_code == 200
+        image = complete(http, upload, kept(http, upload)).json()
+        assert http.get(image["url"]).content == body
+        assert not list((service.data / "spool").glob("*")), "something of a refused part is left"
 
 
 def test_a_disk_that_turns_read_only_is_read_on(failing_disk: Path) -> None:
