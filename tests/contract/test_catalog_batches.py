@@ -515,6 +515,7 @@ async def test_what_was_deleted_is_told_even_in_a_batch_that_is_over(catalog, en
     begun = replace(declared(ledger, "a").line, state=LineState.QUEUED)
     await put(catalog, Entry(line=begun))
     await catalog.close_batch(ledger, end, 300.0)
+    assert await catalog.end_waiting(ledger, 310.0, 99) == 0
     done = replace(begun, state=LineState.SUCCEEDED)
     assert [one.taken for one in await put(catalog, Entry(line=done))] == [True]
     assert [one.taken for one in await put(catalog, declared(ledger, "new"))] == [False]

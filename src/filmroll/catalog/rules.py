@@ -195,8 +195,11 @@ def closed(stored: Batch, state: BatchState, now: float, expected: int | None = 
 
 
 def waiting(batch: Batch) -> Sequence[LineState]:
-    """Return the states of lines that nobody will send or fetch any more."""
-    if batch.state is BatchState.OPEN:
+    """Return the states of lines that nobody will send or fetch any more.
+
+    What a deletion has queued is being deleted: its own job tells of it, even if called off.
+    """
+    if batch.state is BatchState.OPEN or batch.action is Action.DELETE:
         return ()
     if batch.state in {BatchState.CANCELLED, BatchState.EXPIRED}:
         return (LineState.DECLARED, LineState.QUEUED)
