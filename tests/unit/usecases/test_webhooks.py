@@ -2,13 +2,13 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 
 from filmroll.catalog.memory import MemoryCatalog
-from filmroll.errors import FetchUnavailable, FilmrollError
+from filmroll.errors import FetchUnavailable, FilmrollError, StoreUnavailable
 from filmroll.model import (
     DeliveryState,
     Endpoint,
@@ -21,8 +21,8 @@ from filmroll.model import (
 from filmroll.ports import DeliveryFilter, Reply
 from filmroll.usecases.webhooks import announcing
 from filmroll.usecases.webhooks.announcing import Announcer
-from filmroll.usecases.webhooks.endpoints import Endpoints
-from filmroll.usecases.webhooks.sending import IN_ALL, PER_ENDPOINT, RETRY_SECONDS, Sender, outcome
+from filmroll.usecases.webhooks.endpoints import MAX_ENDPOINTS, Endpoints
+from filmroll.usecases.webhooks.sending import PER_ENDPOINT, RETRY_SECONDS, Sender, outcome
 from tests.contract.records import image
 
 LAST = len(RETRY_SECONDS) + 1
@@ -88,6 +88,12 @@ async def due(catalog, to: Endpoint, many: int) -> None:
     await catalog.add_image(image(), None, [delivery(to) for _ in range(many)])
 
 
+async def until(happens: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not happens():  # noqa: ASYNC110 -- they are numbers
+            await asyncio.sleep(0)
+
+
 async def log(catalog, of: Endpoint):
     return (await catalog.list_deliveries(DeliveryFilter(endpoint=of.id), 1000, None)).items
 
@@ -139,31 +145,63 @@ def test_a_longer_rest_that_is_asked_for(answer: Reply, seconds: int) -> None:
 
 
 async def test_as_many_at_once_as_may_be(catalog, posts, sender):
-    many = [await listening(catalog, f"hangs {number}") for number in range(IN_ALL)]
+    endpoint = await listening(catalog, "answers")
+    await due(catalog, endpoint, 3 * PER_ENDPOINT)
+    async with all_sent(sender, catalog):
+        pass
+    assert posts.most["answers"] == PER_ENDPOINT
+    assert posts.done["answers"] == 3 * PER_ENDPOINT
+
+
+async def test_however_many_hang_they_hold_up_no_other(catalog, posts, sender):
+    many = [await listening(catalog, f"hangs {number}") for number in range(MAX_ENDPOINTS - 1)]
     for endpoint in many:
         posts.hanging[endpoint.url] = asyncio.Event()
-        await due(catalog, endpoint, 2 * PER_ENDPOINT)
-    async with all_sent(sender, catalog):
-        await asyncio.sleep(0.05)
-        assert posts.under_way["all"] == IN_ALL
-        for hanging in posts.hanging.values():
-            hanging.set()
-    assert posts.most["all"] == IN_ALL
-    assert {posts.most[endpoint.url] for endpoint in many} == {PER_ENDPOINT}
-    assert {posts.done[endpoint.url] for endpoint in many} == {2 * PER_ENDPOINT}
-
-
-async def test_one_that_hangs_holds_up_no_other(catalog, posts, sender):
-    hanging, well = await listening(catalog, "hangs"), await listening(catalog, "well")
-    posts.hanging["hangs"] = asyncio.Event()
-    await due(catalog, hanging, 100)
+        await due(catalog, endpoint, 3)
+    well = await listening(catalog, "well")
     await due(catalog, well, 100)
     async with all_sent(sender, catalog):
-        async with asyncio.timeout(5):
-            while posts.done["well"] < 100:  # noqa: ASYNC110 -- it is a number
-                await asyncio.sleep(0.01)
-        assert posts.done["hangs"] == 0
-        posts.hanging["hangs"].set()
+        await until(lambda: posts.done["well"] == 100)
+        assert posts.under_way["all"] == len(many), "one that does not answer has a single post"
+        for hanging in posts.hanging.values():
+            hanging.set()
+
+
+async def test_one_that_does_not_answer_any_more_gets_a_single_post(catalog, posts, sender):
+    endpoint = await listening(catalog, "fails")
+    await due(catalog, endpoint, 1 + 3 * PER_ENDPOINT)
+    await sender.send_due()
+    await until(lambda: posts.done["fails"] == 1 + PER_ENDPOINT)
+    posts.raising["fails"] = FetchUnavailable("away")
+    await until(lambda: posts.under_way["fails"] == 1)
+    posts.most.clear()
+    await until(lambda: not sender._couriers)
+    assert posts.most["fails"] == 1
+    assert {one.attempts for one in await log(catalog, endpoint)} == {1}
+
+
+async def test_a_fault_of_the_store_leaves_no_post_alone(catalog, sender, monkeypatch):
+    endpoint = await listening(catalog, "answers")
+    await due(catalog, endpoint, 1 + PER_ENDPOINT)
+    finish, calls, may_end = catalog.finish_delivery, [], asyncio.Event()
+
+    async def finish_delivery(ended: WebhookDelivery) -> bool:
+        calls.append(ended.id)
+        if len(calls) == 2:
+            raise StoreUnavailable("away")
+        if len(calls) > 2:
+            await may_end.wait()
+        return await finish(ended)
+
+    monkeypatch.setattr(catalog, "finish_delivery", finish_delivery)
+    await sender.send_due()
+    await until(lambda: len(calls) == 1 + PER_ENDPOINT)
+    await asyncio.sleep(0.01)
+    assert sender._couriers, "the other three are not at an end"
+    may_end.set()
+    await until(lambda: not sender._couriers)
+    states = Counter(one.state for one in await log(catalog, endpoint))
+    assert states == {DeliveryState.DELIVERED: PER_ENDPOINT, DeliveryState.PENDING: 1}
 
 
 async def test_a_fault_of_ours_counts_as_an_attempt(catalog, posts, sender):
@@ -200,7 +238,7 @@ async def test_draining_begins_nothing_more(catalog, posts, sender):
     await asyncio.sleep(0.05)
     posts.hanging["hangs"].set()
     await draining
-    assert posts.done["hangs"] == PER_ENDPOINT
+    assert posts.done["hangs"] == 1
 
 
 async def test_a_process_learns_soon_of_an_endpoint_made_by_another(catalog, monkeypatch):

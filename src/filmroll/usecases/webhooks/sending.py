@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -17,8 +17,9 @@ from filmroll.ports import Catalog, Poster, Reply
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 # Within the lease a post waits for others to the same host, a few at a time; each may take 20 s.
 LEASE_SECONDS = 180.0
-PER_ENDPOINT = 4  # posts at once
-IN_ALL = 32
+# Posts at once. There is no limit on all together: whoever hangs would take places in it from the
+# others. The number of endpoints is limited, and those that hang get one post each.
+PER_ENDPOINT = 4
 # What is still under way then is sent again by the next process.
 DRAIN_SECONDS = 5.0
 
@@ -38,7 +39,6 @@ class Sender:
     def __init__(self, catalog: Catalog, poster: Poster) -> None:
         self._catalog = catalog
         self._poster = poster
-        self._turns = asyncio.Semaphore(IN_ALL // PER_ENDPOINT)
         self._couriers: dict[str, asyncio.Task[None]] = {}
         self._ending = False
 
@@ -66,29 +66,38 @@ class Sender:
             log.warning("webhooks wait for another attempt: %s", fault)
 
     async def _serve(self, endpoint: str) -> None:
-        """Send to one endpoint until nothing is due."""
-        more = True
-        while more:
-            async with self._turns:
-                more = not self._ending and await self._send_group(endpoint)
+        """Send to one endpoint until nothing is due: a single post until it has answered one."""
+        share = 1
+        while not self._ending and (sent := await self._send_group(endpoint, share)):
+            share = PER_ENDPOINT if all(sent) else 1
 
-    async def _send_group(self, endpoint_id: str) -> bool:
+    async def _send_group(self, endpoint_id: str, share: int) -> Sequence[bool]:
+        """Send a few deliveries that are due; return of each whether it was answered.
+
+        A fault is raised once all of them are at an end.
+        """
         endpoint = await self._catalog.get_endpoint(endpoint_id)  # as it stands by now
         if endpoint is None:
-            return False
-        due = await self._catalog.claim_deliveries(endpoint_id, PER_ENDPOINT, now(), LEASE_SECONDS)
-        await asyncio.gather(*(self._send(endpoint, delivery) for delivery in due))
-        return bool(due)
+            return ()
+        due = await self._catalog.claim_deliveries(endpoint_id, share, now(), LEASE_SECONDS)
+        posts = (self._send(endpoint, delivery) for delivery in due)
+        answered: list[bool] = []
+        for sent in await asyncio.gather(*posts, return_exceptions=True):
+            if isinstance(sent, BaseException):
+                raise sent
+            answered.append(sent)
+        return answered
 
-    async def _send(self, endpoint: Endpoint, delivery: WebhookDelivery) -> None:
+    async def _send(self, endpoint: Endpoint, delivery: WebhookDelivery) -> bool:
         if endpoint.state is EndpointState.DISABLED:  # left over when it was
             failed = replace(delivery, detail=endpoint.detail)
             await self._catalog.finish_delivery(_given_up(failed))
-            return
+            return True
         answer = await self._post(endpoint, delivery)
         await self._catalog.finish_delivery(outcome(delivery, answer))
         if isinstance(answer, Reply) and answer.status == _GONE:
             await self._catalog.disable_endpoint(endpoint.id, GONE_DETAIL, now())
+        return isinstance(answer, Reply)
 
     async def _post(self, endpoint: Endpoint, delivery: WebhookDelivery) -> Reply | FilmrollError:
         headers = signed(endpoint, delivery)
