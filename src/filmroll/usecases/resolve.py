@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from filmroll.errors import InvalidInstructions, InvalidRequest, UnknownWatermark
 from filmroll.geometry import Size, size_after
@@ -11,6 +13,11 @@ from filmroll.model import Header, ImageState
 from filmroll.ports import Catalog
 
 MAX_VARIANTS = 50  # of one request
+
+Spelling = Annotated[
+    str | list[dict[str, Any]],
+    Field(description="Operations as a path, `resize:width=800/output:format=webp`, or as a list"),
+]
 
 
 class Resolver:

@@ -5,32 +5,29 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from filmroll.errors import InvalidRequest, NotFound
-from filmroll.model import Action, Batch, BatchState, LineState, OnDuplicate, Scope, is_id
+from filmroll.errors import InvalidRequest
+from filmroll.model import Action, Batch, BatchState, LineState, OnDuplicate, Scope
 from filmroll.ports import BatchFilter
 from filmroll.usecases.batch.acting import image_filter
 from filmroll.usecases.batch.batches import DEFAULT_SECONDS, LONGEST_SECONDS
 from filmroll.usecases.images import MAX_PAGE
+from filmroll.usecases.resolve import Spelling
 from filmroll.web.access import Gate
+from filmroll.web.fields import Fields, StrictRoute, require_id
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.requests import preference
 from filmroll.web.services import Services
 from filmroll.web.streams import NDJSON, Streamed, ndjson
 from filmroll.web.views import Links, batch_view, json_response, line_view
 
-Variants = list[str | list[dict[str, Any]]]
 _EVENT_SECONDS = 15.0  # without a change, until a comment keeps the connection alive
 _PAUSE_SECONDS = 0.25  # between two events
 _STILL_HERE = b": still here\n\n"
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class WhereBody(_Body):
+class WhereBody(Fields):
     """Which images a batch acts on: all conditions hold at once."""
 
     tag: str | None = None
@@ -47,12 +44,12 @@ class WhereBody(_Body):
         return values
 
 
-class BatchBody(_Body):
+class BatchBody(Fields):
     """A batch to be made."""
 
     name: str | None = None
     action: Action = Action.UPLOAD
-    variants: Variants = Field(default_factory=list)
+    variants: list[Spelling] = Field(default_factory=list)
     on_duplicate: OnDuplicate = OnDuplicate.NEW
     expected_count: Annotated[int, Field(ge=0)] | None = None
     webhook: str | None = None
@@ -60,13 +57,13 @@ class BatchBody(_Body):
     where: WhereBody | None = None
 
 
-class SealBody(_Body):
+class SealBody(Fields):
     """How many items the client has sent, if it wants that checked."""
 
     expected_count: Annotated[int, Field(ge=0)] | None = None
 
 
-class BatchQuery(_Body):
+class BatchQuery(Fields):
     """Which batches to list."""
 
     name: str | None = None
@@ -75,7 +72,7 @@ class BatchQuery(_Body):
     cursor: str | None = None
 
 
-class ResultsQuery(_Body):
+class ResultsQuery(Fields):
     """Which lines to return."""
 
     state: LineState | None = None
@@ -83,7 +80,7 @@ class ResultsQuery(_Body):
 
 def batches(services: Services, gate: Gate) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/v1/batches")
+    router = APIRouter(prefix="/v1/batches", route_class=StrictRoute)
     _add_making(router, services, gate)
     _add_looking(router, services, gate)
     _add_lines(router, services, gate)
@@ -144,7 +141,7 @@ def _add_looking(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.get("/{batch}", summary="Look at a batch, or wait for it to change")
     async def get_batch(request: Request, batch: str) -> Response:
         await gate.require(request, Scope.READ)
-        found = await services.batches.get(_id(batch))
+        found = await services.batches.get(require_id(batch))
         known = request.headers.get("if-none-match", "").strip()
         wish = preference(request)
         if known == _tag(found) and wish.applied and not found.state.final:
@@ -159,7 +156,7 @@ def _add_looking(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.get("/{batch}/events", summary="Follow a batch by server-sent events")
     async def events(request: Request, batch: str) -> Response:
         await gate.require(request, Scope.READ)
-        found = await services.batches.get(_id(batch))
+        found = await services.batches.get(require_id(batch))
         seen = request.headers.get("last-event-id", "")
         stream = _events(services, found, seen, await gate.links(request))
         return Streamed(stream, "text/event-stream", {"X-Accel-Buffering": "no"})
@@ -187,7 +184,7 @@ def _add_lines(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.get("/{batch}/items/{ref:path}", summary="Look at one item")
     async def get_item(request: Request, batch: str, ref: str) -> Response:
         await gate.require(request, Scope.READ)
-        line = await services.batches.line(_id(batch), ref)
+        line = await services.batches.line(require_id(batch), ref)
         return json_response(line_view(line, await gate.links(request)))
 
     @router.get("/{batch}/results", summary="Read the ledger, a line for each item")
@@ -195,7 +192,7 @@ def _add_lines(router: APIRouter, services: Services, gate: Gate) -> None:
         request: Request, batch: str, where: Annotated[ResultsQuery, Query()]
     ) -> Response:
         await gate.require(request, Scope.READ)
-        found = await services.batches.get(_id(batch))
+        found = await services.batches.get(require_id(batch))
         links = await gate.links(request)
 
         async def pages() -> AsyncGenerator[bytes]:
@@ -215,24 +212,18 @@ def _add_ending(router: APIRouter, services: Services, gate: Gate) -> None:
     async def seal(request: Request, batch: str, body: SealBody | None = None) -> Response:
         await gate.require(request, Scope.UPLOAD)
         expected = body.expected_count if body else None
-        return await shown(request, await services.batches.seal(_id(batch), expected))
+        return await shown(request, await services.batches.seal(require_id(batch), expected))
 
     @router.post("/{batch}/retry", summary="Begin failed items anew")
     async def retry(request: Request, batch: str) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        return await shown(request, await services.batches.retry(_id(batch)))
+        return await shown(request, await services.batches.retry(require_id(batch)))
 
     @router.delete("/{batch}", summary="Take in and begin nothing more")
     async def cancel(request: Request, batch: str) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        return await shown(request, await services.batches.cancel(_id(batch)))
+        return await shown(request, await services.batches.cancel(require_id(batch)))
 
 
 def _tag(batch: Batch) -> str:
     return f'"{batch.version}"'
-
-
-def _id(text: str) -> str:
-    if not is_id(text):
-        raise NotFound("There is no batch with this id.")
-    return text

@@ -17,16 +17,16 @@ from filmroll.errors import (
     FilmrollError,
     InvalidRequest,
     MethodNotAllowed,
-    NotFound,
     TooLarge,
     UnsupportedMedia,
 )
-from filmroll.model import Batch, Scope, is_id, timestamp
+from filmroll.model import Batch, Scope, timestamp
 from filmroll.usecases.batch.ingest import Arrival
 from filmroll.usecases.batch.lines import Said, Verdict, Word, require_ref
 from filmroll.usecases.batch.manifest import Item
 from filmroll.usecases.batch.texts import read_item, ref_of
 from filmroll.web.access import Gate
+from filmroll.web.fields import require_id
 from filmroll.web.incoming import Incoming
 from filmroll.web.problems import problem_body
 from filmroll.web.requests import (
@@ -92,8 +92,7 @@ class ItemsRoute:
     ) -> None:
         """Answer the request."""
         await self._gate.require(request, Scope.UPLOAD)
-        if not is_id(target.batch):
-            raise NotFound("There is no batch with this id.")
+        require_id(target.batch)
         target.require_method(request.method)
         if target.ref is not None:
             response = await self._put(request, target.batch, _decoded(target.ref))

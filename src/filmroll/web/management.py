@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, Field
 
-from filmroll.errors import InvalidRequest, NotFound
+from filmroll.errors import InvalidRequest
 from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE, Instructions
-from filmroll.model import Image, Scope, Variant, VariantState, is_id
+from filmroll.model import Image, Scope, Variant, VariantState
 from filmroll.ports import ImageFilter
 from filmroll.usecases.images import (
     MAX_METADATA_BYTES,
@@ -18,7 +18,7 @@ from filmroll.usecases.images import (
     MAX_TAG,
     MAX_TAGS,
 )
-from filmroll.usecases.resolve import MAX_VARIANTS, Resolver
+from filmroll.usecases.resolve import MAX_VARIANTS, Resolver, Spelling
 from filmroll.usecases.uploads.sessions import DEFAULT_SECONDS, LONGEST_SECONDS
 from filmroll.usecases.uploads.sizes import (
     MAX_IMAGE_BYTES,
@@ -27,6 +27,7 @@ from filmroll.usecases.uploads.sizes import (
     MIN_PART_BYTES,
 )
 from filmroll.web.access import Gate
+from filmroll.web.fields import Fields, StrictRoute, require_id
 from filmroll.web.form import MAX_FILES
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.incoming import LARGEST_JSON_BYTES
@@ -34,17 +35,8 @@ from filmroll.web.requests import DEFAULT_WAIT_SECONDS, if_match, preference
 from filmroll.web.services import Services
 from filmroll.web.views import image_view, job_view, json_response, preset_view
 
-Spelling = Annotated[
-    str | list[dict[str, Any]],
-    Field(description="Operations as a path, `resize:width=800/output:format=webp`, or as a list"),
-]
 
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ImagePatch(_Body):
+class ImagePatch(Fields):
     """What may be changed of an image."""
 
     name: str | None = None
@@ -52,7 +44,7 @@ class ImagePatch(_Body):
     metadata: dict[str, Any] | None = None
 
 
-class ImageQuery(_Body):
+class ImageQuery(Fields):
     """Which images to list; all conditions hold at once."""
 
     tag: str | None = None
@@ -68,13 +60,13 @@ class ImageQuery(_Body):
         return ImageFilter(tag=self.tag, batch=self.batch, sha256=self.sha256, created_after=after)
 
 
-class VariantsBody(_Body):
+class VariantsBody(Fields):
     """Variants to make of a kept image."""
 
     variants: Annotated[list[Spelling], Field(min_length=1)]
 
 
-class PresetBody(_Body):
+class PresetBody(Fields):
     """A preset's instructions."""
 
     instructions: Spelling
@@ -82,7 +74,9 @@ class PresetBody(_Body):
 
 def management(services: Services, gate: Gate) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/v1", dependencies=[Depends(_no_unknown_query)])
+    router = APIRouter(
+        prefix="/v1", route_class=StrictRoute, dependencies=[Depends(_no_unknown_query)]
+    )
     _add_images(router, services, gate)
     _add_variants(router, services, gate)
     _add_jobs(router, services, gate)
@@ -120,7 +114,7 @@ def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.get("/images/{image}", summary="Look at an image")
     async def get_image(request: Request, image: str) -> Response:
         await gate.require(request, Scope.READ)
-        return await shown(request, await images.get(_id(image)))
+        return await shown(request, await images.get(require_id(image)))
 
     @router.patch("/images/{image}", summary="Change name, tags or metadata")
     async def patch_image(request: Request, image: str, body: ImagePatch) -> Response:
@@ -128,7 +122,7 @@ def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
         changes = body.model_dump(exclude_unset=True)
         if body.tags is not None:
             changes["tags"] = tuple(dict.fromkeys(body.tags))
-        changed = await images.annotate(_id(image), changes, if_match(request))
+        changed = await images.annotate(require_id(image), changes, if_match(request))
         return await shown(request, changed)
 
     @router.delete(
@@ -136,7 +130,7 @@ def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
     )
     async def delete_image(request: Request, image: str) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        await images.delete(_id(image))
+        await images.delete(require_id(image))
         return Response(status_code=204)
 
 
@@ -148,7 +142,7 @@ def _add_variants(router: APIRouter, services: Services, gate: Gate) -> None:
     )
     async def make_variants(request: Request, image: str, body: VariantsBody) -> Response:
         key = await gate.require(request, Scope.UPLOAD)
-        found = await services.images.get(_id(image))
+        found = await services.images.get(require_id(image))
         wanted = await resolver.resolve_all(body.variants)
         services.images.require_possible(found, wanted)
 
@@ -186,12 +180,12 @@ def _add_jobs(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.get("/jobs/{job}", summary="Look at a job")
     async def get_job(request: Request, job: str) -> Response:
         await gate.require(request, Scope.READ)
-        return json_response(job_view(await services.jobs.get(_id(job))))
+        return json_response(job_view(await services.jobs.get(require_id(job))))
 
     @router.delete("/jobs/{job}", summary="Cancel a job that has not ended")
     async def cancel_job(request: Request, job: str) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        return json_response(job_view(await services.jobs.cancel(_id(job))))
+        return json_response(job_view(await services.jobs.cancel(require_id(job))))
 
 
 def _add_presets(router: APIRouter, services: Services, gate: Gate) -> None:
@@ -248,9 +242,3 @@ def _add_limits(router: APIRouter, services: Services) -> None:
                 "upload_seconds": {"usual": DEFAULT_SECONDS, "longest": LONGEST_SECONDS},
             }
         )
-
-
-def _id(text: str) -> str:
-    if not is_id(text):
-        raise NotFound("There is nothing with this id.")
-    return text

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from filmroll.errors import DirectNotSupported, InvalidRequest, NotFound
+from filmroll.errors import DirectNotSupported, InvalidRequest
 from filmroll.model import (
     Image,
     ImageState,
@@ -16,10 +16,10 @@ from filmroll.model import (
     Transfer,
     Upload,
     UploadPart,
-    is_id,
     timestamp,
 )
 from filmroll.usecases.images import Annotations
+from filmroll.usecases.resolve import Spelling
 from filmroll.usecases.uploads.completion import Listed
 from filmroll.usecases.uploads.sessions import (
     DEFAULT_SECONDS,
@@ -29,6 +29,7 @@ from filmroll.usecases.uploads.sessions import (
 )
 from filmroll.usecases.uploads.sizes import require_number
 from filmroll.web.access import Gate
+from filmroll.web.fields import Fields, StrictRoute, require_id
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.problems import kept_problem
 from filmroll.web.requests import Preference, preference
@@ -39,11 +40,7 @@ MAX_PARTS_LISTED = 1000
 _Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class SessionBody(_Body):
+class SessionBody(Fields):
     """An upload to be begun."""
 
     name: str | None = None
@@ -52,7 +49,7 @@ class SessionBody(_Body):
     purpose: Purpose = Purpose.IMAGE
     batch: str | None = None
     ref: str | None = None
-    variants: list[str | list[dict[str, Any]]] | None = None
+    variants: list[Spelling] | None = None
     tags: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] | None = None
     sha256: _Sha256 | None = None
@@ -67,14 +64,14 @@ class SessionBody(_Body):
         return Intent(annotations=said, **self.model_dump(exclude=own))
 
 
-class PartBody(_Body):
+class PartBody(Fields):
     """A part, as the answer to it has named it."""
 
     n: int
     etag: str
 
 
-class CompleteBody(_Body):
+class CompleteBody(Fields):
     """What the whole is made of."""
 
     parts: list[PartBody]
@@ -85,13 +82,13 @@ class CompleteBody(_Body):
         return [Listed(part.n, part.etag.strip('"')) for part in self.parts]
 
 
-class UrlsBody(_Body):
+class UrlsBody(Fields):
     """The parts that are to be sent to the store directly."""
 
     parts: list[int]
 
 
-class PartsQuery(_Body):
+class PartsQuery(Fields):
     """Which parts to list."""
 
     limit: Annotated[int, Field(ge=1, le=MAX_PARTS_LISTED)] = MAX_PARTS_LISTED
@@ -108,7 +105,7 @@ class PartsQuery(_Body):
 
 def sessions(services: Services, gate: Gate) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/v1/uploads")
+    router = APIRouter(prefix="/v1/uploads", route_class=StrictRoute)
     _add_session(router, services, gate)
     _add_completion(router, services, gate)
     return router
@@ -132,20 +129,20 @@ def _add_session(router: APIRouter, services: Services, gate: Gate) -> None:
         request: Request, upload: str, where: Annotated[PartsQuery, Query()]
     ) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        found = await services.sessions.get(_id(upload), Transfer.PARTS)
+        found = await services.sessions.get(require_id(upload), Transfer.PARTS)
         parts = await services.sessions.parts(found.id, where.after(), where.limit + 1)
         return json_response(upload_view(found) | _page(parts, where.limit))
 
     @router.delete("/{upload}", status_code=204, summary="Abort an upload")
     async def abort_upload(request: Request, upload: str) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        await services.sessions.abort(_id(upload), Transfer.PARTS)
+        await services.sessions.abort(require_id(upload), Transfer.PARTS)
         return Response(status_code=204)
 
     @router.post("/{upload}/part-urls", summary="Get URLs to send parts to the store directly")
     async def part_urls(request: Request, upload: str, body: UrlsBody) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        require_taking(await services.sessions.get(_id(upload), Transfer.PARTS))
+        require_taking(await services.sessions.get(require_id(upload), Transfer.PARTS))
         for number in body.parts:
             require_number(number)
         raise DirectNotSupported("This store has no URLs to give; PUT the parts to the service.")
@@ -157,7 +154,9 @@ def _add_completion(router: APIRouter, services: Services, gate: Gate) -> None:
         key = await gate.require(request, Scope.UPLOAD)
 
         async def work(_: Ids | None) -> Response:
-            fixed = await services.completions.complete(_id(upload), body.listed(), body.sha256)
+            fixed = await services.completions.complete(
+                require_id(upload), body.listed(), body.sha256
+            )
             answer = _image_answer if fixed.purpose is Purpose.IMAGE else _archive_answer
             return await answer(request, services, gate, fixed)
 
@@ -261,9 +260,3 @@ def _page(parts: Sequence[UploadPart], limit: int) -> dict[str, Any]:
     ]
     more = len(parts) > limit
     return {"items": items, "next_cursor": str(parts[limit - 1].number) if more else None}
-
-
-def _id(text: str) -> str:
-    if not is_id(text):
-        raise NotFound("There is no upload with this id.")
-    return text

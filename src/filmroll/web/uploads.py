@@ -13,6 +13,7 @@ from filmroll.errors import CorruptImage, EmptyBody, FilmrollError, UnsupportedM
 from filmroll.model import Image, Job, Scope
 from filmroll.usecases.batch.texts import refusal
 from filmroll.usecases.images import Annotations
+from filmroll.usecases.resolve import Spelling
 from filmroll.usecases.spool import Spool
 from filmroll.usecases.upload import Declaration
 from filmroll.web.access import Gate
@@ -46,7 +47,7 @@ class UrlBody(BaseModel):
     name: str | None = None
     tags: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] | None = None
-    variants: list[str | list[dict[str, Any]]] = Field(default_factory=list)
+    variants: list[Spelling] = Field(default_factory=list)
 
 
 _FIELDS = ("name", "tag", "variant", "metadata")

@@ -3,22 +3,18 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from filmroll.errors import NotFound
-from filmroll.model import DeliveryState, Event, Scope, is_id
+from filmroll.model import DeliveryState, Event, Scope
 from filmroll.usecases.images import MAX_PAGE
 from filmroll.web.access import Gate
+from filmroll.web.fields import Fields, StrictRoute, require_id
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.services import Services
 from filmroll.web.views import delivery_view, endpoint_view, json_response
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class WebhookBody(_Body):
+class WebhookBody(Fields):
     """An endpoint to be told; without ``events`` of all but the items of batches."""
 
     url: str
@@ -27,7 +23,7 @@ class WebhookBody(_Body):
     name: str | None = None
 
 
-class DeliveryQuery(_Body):
+class DeliveryQuery(Fields):
     """Which deliveries to list."""
 
     state: DeliveryState | None = None
@@ -37,7 +33,7 @@ class DeliveryQuery(_Body):
 
 def webhooks(services: Services, gate: Gate) -> APIRouter:
     """Return the routes."""
-    router = APIRouter(prefix="/v1/webhooks")
+    router = APIRouter(prefix="/v1/webhooks", route_class=StrictRoute)
     _add_endpoints(router, services, gate)
     _add_deliveries(router, services, gate)
     return router
@@ -72,12 +68,12 @@ def _add_endpoints(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.get("/{webhook}", summary="Look at a webhook")
     async def get_webhook(request: Request, webhook: str) -> Response:
         await gate.require(request, Scope.READ)
-        return json_response(endpoint_view(await endpoints.get(_id(webhook))))
+        return json_response(endpoint_view(await endpoints.get(require_id(webhook))))
 
     @router.delete("/{webhook}", status_code=204, summary="Tell a URL nothing any more")
     async def delete_webhook(request: Request, webhook: str) -> Response:
         await gate.require(request, Scope.ADMIN)
-        await endpoints.delete(_id(webhook))
+        await endpoints.delete(require_id(webhook))
         return Response(status_code=204)
 
 
@@ -89,7 +85,9 @@ def _add_deliveries(router: APIRouter, services: Services, gate: Gate) -> None:
         request: Request, webhook: str, where: Annotated[DeliveryQuery, Query()]
     ) -> Response:
         await gate.require(request, Scope.READ)
-        page = await endpoints.deliveries(_id(webhook), where.state, where.limit, where.cursor)
+        page = await endpoints.deliveries(
+            require_id(webhook), where.state, where.limit, where.cursor
+        )
         items = [delivery_view(delivery) for delivery in page.items]
         return json_response({"items": items, "next_cursor": page.next_cursor})
 
@@ -98,11 +96,5 @@ def _add_deliveries(router: APIRouter, services: Services, gate: Gate) -> None:
     )
     async def replay(request: Request, webhook: str, delivery: str) -> Response:
         await gate.require(request, Scope.ADMIN)
-        replayed = await endpoints.replay(_id(webhook), _id(delivery))
+        replayed = await endpoints.replay(require_id(webhook), require_id(delivery))
         return json_response(delivery_view(replayed), 202)
-
-
-def _id(text: str) -> str:
-    if not is_id(text):
-        raise NotFound("There is nothing with this id.")
-    return text

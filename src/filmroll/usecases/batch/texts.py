@@ -8,8 +8,7 @@ from pydantic_core import from_json
 from filmroll.errors import InvalidRequest, MalformedRequest
 from filmroll.usecases.batch.lines import IMPORTS
 from filmroll.usecases.batch.manifest import Item
-
-_Variants = list[str | list[dict[str, Any]]]
+from filmroll.usecases.resolve import Spelling
 
 
 class _Strict(BaseModel):
@@ -22,7 +21,7 @@ class Sidecar(_Strict):
     name: str | None = None
     tags: list[str] | None = None
     metadata: dict[str, Any] | None = None
-    variants: _Variants | None = None
+    variants: list[Spelling] | None = None
 
 
 class _Url(_Strict):
