@@ -514,7 +514,20 @@ def test_events_tell_of_a_batch_to_its_end(service: Service, http: httpx.Client)
     assert events[-1][1] == view(http, batch)
     assert events[-1][1]["state"] == "completed"
     assert follow(str(versions[0]))[-1] == events[-1]
-    assert follow(str(versions[-1])) == []
+    over = http.get(f"/v1/batches/{batch}/events", headers={"Last-Event-ID": str(versions[-1])})
+    assert (over.status_code, over.content) == (204, b"")
+
+
+@pytest.mark.parametrize("form", ["{}", "W/{}", '"x", {}', '"x",W/{}', "*"])
+def test_tags_are_compared_as_anywhere_else(http: httpx.Client, form: str) -> None:
+    batch = new_batch(http)
+    tag = http.get(f"/v1/batches/{batch}").headers["etag"]
+    headers = {"If-None-Match": form.format(tag)}
+    assert http.get(f"/v1/batches/{batch}", headers=headers).status_code == 304
+    began = time.monotonic()
+    waited = http.get(f"/v1/batches/{batch}", headers=headers | {"Prefer": "wait=1"})
+    assert waited.status_code == 304
+    assert form == "*" or time.monotonic() - began > 0.9
 
 
 def test_events_begin_at_once_for_whoever_resumes(http: httpx.Client) -> None:

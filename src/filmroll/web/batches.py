@@ -15,6 +15,7 @@ from filmroll.usecases.batch.batches import DEFAULT_SECONDS, LONGEST_SECONDS
 from filmroll.usecases.images import MAX_PAGE
 from filmroll.usecases.resolve import Spelling
 from filmroll.web.access import Gate
+from filmroll.web.conditional import names_tag, none_match
 from filmroll.web.fields import Fields, StrictRoute, require_id
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.requests import preference
@@ -142,14 +143,14 @@ def _add_looking(router: APIRouter, services: Services, gate: Gate) -> None:
     async def get_batch(request: Request, batch: str) -> Response:
         await gate.require(request, Scope.READ)
         found = await services.batches.get(require_id(batch))
-        known = request.headers.get("if-none-match", "").strip()
         wish = preference(request)
-        if known == _tag(found) and wish.applied and not found.state.final:
+        known = names_tag(request.headers, str(found.version))
+        if known and wish.applied and not found.state.final:
             found = await services.batches.changed(found.id, found.version, wish.wait)
         headers = {"ETag": _tag(found)}
         if wish.applied:
             headers["Preference-Applied"] = wish.applied
-        if known == _tag(found):
+        if none_match(request.headers, str(found.version)):
             return Response(status_code=304, headers=headers)
         return json_response(batch_view(found, await gate.links(request)), 200, headers)
 
@@ -158,6 +159,8 @@ def _add_looking(router: APIRouter, services: Services, gate: Gate) -> None:
         await gate.require(request, Scope.READ)
         found = await services.batches.get(require_id(batch))
         seen = request.headers.get("last-event-id", "")
+        if found.state.final and seen == str(found.version):
+            return Response(status_code=204)  # or an EventSource would come again for ever
         stream = _events(services, found, seen, await gate.links(request))
         return Streamed(stream, "text/event-stream", {"X-Accel-Buffering": "no"})
 

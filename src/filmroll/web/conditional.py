@@ -35,10 +35,15 @@ def names_tag(headers: Mapping[str, str], etag: str) -> bool:
     return f'"{etag}"' in _tags(headers)
 
 
+def none_match(headers: Mapping[str, str], etag: str) -> bool:
+    """Whether ``If-None-Match`` holds the answer back: it names this tag, or any."""
+    return any(tag in {"*", f'"{etag}"'} for tag in _tags(headers))
+
+
 def not_modified(headers: Mapping[str, str], etag: str, modified_at: float) -> bool:
     """Whether the client's copy is still good. ``If-None-Match`` outranks ``If-Modified-Since``."""
     if "if-none-match" in headers:
-        return any(tag in {"*", f'"{etag}"'} for tag in _tags(headers))
+        return none_match(headers, etag)
     since = _date(headers.get("if-modified-since"))
     return since is not None and int(modified_at) <= since
 
