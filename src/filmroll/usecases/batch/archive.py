@@ -215,14 +215,12 @@ class Archives:
                 actual=sidecar.body.bytes,
             )
         text = read_sidecar(sidecar.body.file().read())
-        said = Said(
+        return Said(
             name=text.name,
             tags=None if text.tags is None else tuple(dict.fromkeys(text.tags)),
             metadata=text.metadata,
             variants=await self._manifest.variants_of(text.variants),
-        )
-        said.annotations(sidecar.ref)
-        return said
+        ).check()
 
 
 def _belong(one: _File, other: _File) -> bool:

@@ -40,14 +40,18 @@ class Said:
             variants=own if self.variants is None else self.variants,
         )
 
+    def check(self) -> "Said":
+        """Return self; raise InvalidRequest for what no image may carry."""
+        Annotations(name=self.name or None, tags=self.tags, metadata=self.metadata).check()
+        return self
+
     def annotations(self, ref: str) -> Annotations:
-        """Return what the image is to carry; raise InvalidRequest. Its default name is its ref's.
+        """Return what the image is to carry. Its default name is its ref's.
 
         The last part of a path says more about a picture than no name.
         """
         name = ref.rpartition("/")[2][:MAX_NAME] if self.name is None else self.name
-        said = Annotations(name=name or None, tags=self.tags, metadata=self.metadata)
-        return said.check()
+        return Annotations(name=name or None, tags=self.tags, metadata=self.metadata)
 
     def texts(self) -> tuple[str, ...] | None:
         """Return the item's own variants as the ledger keeps them."""

@@ -115,14 +115,12 @@ class Manifest:
         if item.bytes is not None and item.bytes > self._max_bytes:
             raise too_large(self._max_bytes, item.bytes)
         tags = None if item.tags is None else tuple(dict.fromkeys(item.tags))
-        said = Said(
+        return Said(
             name=item.name,
             tags=tags,
             metadata=item.metadata,
             variants=await self.variants_of(item.variants),
-        )
-        said.annotations(item.ref)
-        return said
+        ).check()
 
 
 def _lasting(raws: Sequence[Any], resolved: Sequence[Instructions]) -> bool:
