@@ -96,13 +96,16 @@ class Ingest:
         offered = [(one.ref, one.body.sha256) for one in arrivals]
         known = await self._twins.known(batch, offered)
         fresh: dict[str, Image] = {}  # of this group, by digest
+        refs: set[str] = set()  # an image under one that came before will not be kept
         drafts: list[Verdict | _Draft] = []
         for arrival, what in zip(arrivals, known, strict=True):
             twin = what.twin or fresh.get(arrival.body.sha256)
             draft = await self._draft(batch, arrival, replace(what, twin=twin))
             drafts.append(draft)
             if isinstance(draft, _Draft) and draft.entry.image and cares(batch):
-                fresh[arrival.body.sha256] = draft.entry.image
+                if arrival.ref not in refs:
+                    fresh[arrival.body.sha256] = draft.entry.image
+                refs.add(arrival.ref)
         return drafts
 
     async def _draft(self, batch: Batch, arrival: Arrival, known: Known) -> "Verdict | _Draft":
