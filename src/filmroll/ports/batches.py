@@ -84,7 +84,10 @@ class BatchesCatalog(Protocol):
     async def list_lines(
         self, batch: str, state: LineState | None, after: int, limit: int
     ) -> Sequence[Line]:
-        """Return lines in the ledger's order whose number is over ``after``."""
+        """Return lines in the ledger's order whose number is over ``after``.
+
+        At most ``limit``, perhaps less although more follow; none only if there is none.
+        """
 
     async def retry_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line]:
         """Begin failed lines anew, each in one step with its job and its image; return those.
