@@ -11,6 +11,7 @@ from filmroll.errors import Overloaded, StoreUnavailable
 from filmroll.model import Job, JobState, Lane
 from filmroll.ports import Delivery, JobQueue, Processor
 from filmroll.telemetry import Metrics
+from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.housekeeping import Housekeeping
 from filmroll.usecases.webhooks.announcing import Announcer
 from filmroll.usecases.webhooks.sending import Sender
@@ -37,6 +38,7 @@ class Worker:
         processor: Processor,
         housekeeping: Housekeeping,
         announcer: Announcer,
+        acting: Acting,
         sender: Sender,
         metrics: Metrics,
         engines: int,
@@ -49,6 +51,7 @@ class Worker:
         self._processor = processor
         self._housekeeping = housekeeping
         self._announcer = announcer
+        self._acting = acting
         self._sender = sender
         self._metrics = metrics
         many = dict.fromkeys(Lane, 2 * engines) | {Lane.IO: _IO_HANDS}
@@ -69,6 +72,7 @@ class Worker:
 
         Those that take longer are left: they come again once their lease is over.
         """
+        self._acting.stop()
         for loop in self._loops:
             loop.cancel()
         await asyncio.gather(*self._loops, return_exceptions=True)

@@ -123,6 +123,20 @@ async def test_an_attempt_can_give_the_job_back(catalog, queued):
     assert (await catalog.claim_job(queued.id, 106.0, 30.0)).attempts == 2
 
 
+async def test_an_attempt_that_is_released_does_not_count(catalog, queued):
+    first = await catalog.claim_job(queued.id, 100.0, 30.0)
+    assert await catalog.release_job(first, 500.0)
+    released = replace(queued, due_at=500.0, started_at=100.0)
+    assert await catalog.get_job(queued.id) == released
+    assert not await catalog.release_job(first, 600.0)
+    again = await catalog.claim_job(queued.id, 101.0, 30.0)
+    assert again.attempts == 1
+    later = await catalog.claim_job(queued.id, 200.0, 30.0)
+    assert later.attempts == 2
+    assert not await catalog.release_job(again, 600.0)
+    assert await catalog.get_job(queued.id) == later
+
+
 async def test_a_job_that_rests_is_not_claimed(catalog, queued):
     attempt = await catalog.claim_job(queued.id, 100.0, 30.0)
     back = replace(attempt, state=JobState.QUEUED, lease_until=105.0, due_at=105.0)

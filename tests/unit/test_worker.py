@@ -8,14 +8,19 @@ from filmroll import worker
 from filmroll.catalog.tombstones import Tombstones
 from filmroll.errors import StoreUnavailable
 from filmroll.fetch import GuardedClient
-from filmroll.model import JobState, Lane
+from filmroll.model import Action, BatchState, ImageState, JobKind, JobState, Lane, now
 from filmroll.queues.memory import MemoryQueue
 from filmroll.telemetry import Metrics
 from filmroll.usecases import process
+from filmroll.usecases.batch.acting import Acting
+from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.housekeeping import Housekeeping
+from filmroll.usecases.images import Images
+from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.webhooks.announcing import Announcer
 from filmroll.usecases.webhooks.sending import Sender
 from filmroll.worker import Worker
+from tests.contract.records import image
 from tests.unit.usecases.house import House
 
 
@@ -36,6 +41,9 @@ async def working(house, queue, tmp_path, monkeypatch):
     monkeypatch.setattr(worker, "_RELEASE_SECONDS", 0.05)
     epochs = Tombstones(tmp_path / "epochs")
     poster = GuardedClient()
+    outbox = Outbox(house.catalog, queue)
+    acting = Acting(house.catalog, Images(house.blobs, house.catalog, epochs), outbox)
+    house.errands[JobKind.BATCH] = acting.run
     started = Worker(
         queue=queue,
         processor=house.processing,
@@ -43,6 +51,7 @@ async def working(house, queue, tmp_path, monkeypatch):
             blobs=house.blobs, catalog=house.catalog, queue=queue, epochs=epochs, spool=tmp_path
         ),
         announcer=Announcer(house.catalog),
+        acting=acting,
         sender=Sender(house.catalog, poster),
         metrics=Metrics(),
         engines=2,
@@ -50,6 +59,7 @@ async def working(house, queue, tmp_path, monkeypatch):
     started.start()
     yield started
     await started.drain(30)
+    await outbox.drain()
     await poster.close()
     epochs.close()
 
@@ -89,3 +99,27 @@ async def test_a_job_that_failed_in_passing_is_sent_again_when_it_is_due(house, 
     done = await ended(house, job)
     assert (done.state, done.attempts) == (JobState.SUCCEEDED, 4)
     await emptied(queue)
+
+
+async def test_a_service_that_stops_leaves_the_rest_of_a_deletion_to_the_next(
+    house, queue, working
+):
+    made = [image(tags=("t",), created_at=now() - 9, declared=()) for _ in range(2000)]
+    for one in made:
+        await house.catalog.add_image(one, None)
+    outbox = Outbox(house.catalog, queue)
+    batch = await Batches(house.catalog, outbox).act(
+        Action.DELETE, name=None, where={"tag": "t"}, variants=(), webhook=None
+    )
+    async with asyncio.timeout(10):
+        while not (await house.catalog.get_batch(batch.id)).counts.declared:  # noqa: ASYNC110 -- it is a record
+            await asyncio.sleep(0)
+    await working.drain(30)
+    job = await house.catalog.get_job(batch.id)
+    assert (job.state, job.attempts) == (JobState.QUEUED, 0)
+    left = await house.catalog.get_batch(batch.id)
+    assert left.state is BatchState.OPEN
+    assert 0 < left.counts.succeeded == left.counts.declared < len(made)
+    found = [await house.catalog.get_image(one.id) for one in made]
+    gone = sum(one.state is ImageState.DELETED for one in found)
+    assert gone == left.counts.succeeded

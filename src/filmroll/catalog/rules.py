@@ -96,6 +96,19 @@ def extended(stored: Job | None, job: Job, until: float) -> Job | None:
     return replace(stored, lease_until=until, due_at=until)
 
 
+def released(stored: Job | None, job: Job, due_at: float) -> Job | None:
+    """Take an attempt back that still runs: it does not count."""
+    if stored is None or not same_attempt(stored, job):
+        return None
+    return replace(
+        stored,
+        state=JobState.QUEUED,
+        attempts=stored.attempts - 1,
+        lease_until=0.0,
+        due_at=due_at,
+    )
+
+
 def advanced(stored: Image, image: Image) -> Image:
     """Take the outcome of a job into a record that may have changed meanwhile."""
     return replace(stored, state=image.state, problem=image.problem, version=stored.version + 1)

@@ -27,6 +27,13 @@ class JobsCatalog(Protocol):
     async def extend_job(self, job: Job, until: float) -> bool:
         """Move the lease of this very attempt (``attempts``); False if it was lost."""
 
+    async def release_job(self, job: Job, due_at: float) -> bool:
+        """Give a job back whose time has not come: this attempt is not counted.
+
+        It is queued, may be started at once, and is due at ``due_at``. False, and no change, if
+        the stored job is not running this attempt any more.
+        """
+
     async def finish_job(
         self,
         job: Job,

@@ -1,7 +1,7 @@
 """Doing the work: for a job from the queue, or for someone who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
@@ -29,6 +29,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Engine
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.errands import Errand, NotNow
 from filmroll.usecases.images import living
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.render import REFUSALS, Made, Renderer, passing
@@ -39,9 +40,6 @@ MAX_CRASHES = 3  # attempts after which an image that is too much for the engine
 MAX_ATTEMPTS = 20  # attempts after which a job is given up whatever the reason
 LONGEST_DELAY_SECONDS = 300.0
 MAX_FETCHES = 6  # attempts after which another server is given up
-
-# What a job does that makes no variants; returns the job, perhaps with the image it came to.
-Errand = Callable[[Job], Awaitable[Job]]
 
 
 class Processing:
@@ -116,6 +114,9 @@ class Processing:
                 else:
                     job = await self._errands[job.kind](job)
                 problem = _worst(made)
+            except NotNow as fault:
+                await self._catalog.release_job(job, now() + fault.seconds)
+                return False
             except FetchUnavailable as fault:
                 if job.attempts < MAX_FETCHES:
                     await self._give_back(job, _pause(job, fault))

@@ -7,6 +7,7 @@ from filmroll.ports import BlobStore, Catalog, Engine, Epochs, JobQueue, Process
 from filmroll.settings import Settings
 from filmroll.telemetry import Metrics
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.batch.archive import Archives
 from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.batch.export import Export
@@ -63,6 +64,7 @@ class Services:
     idempotency: Idempotency
     announcer: Announcer
     endpoints: Endpoints
+    acting: Acting | None = None
     sender: Sender | None = None
     engine: Engine | None = None
     admission: Admission | None = None

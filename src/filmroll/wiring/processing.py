@@ -1,6 +1,6 @@
 """The processing role: engines, and the work that is done with them or beside them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
@@ -13,8 +13,9 @@ from filmroll.settings import CannotStart, Settings
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.batch.fetching import Fetching
+from filmroll.usecases.errands import Errand
 from filmroll.usecases.liveness import Liveness
-from filmroll.usecases.process import Errand, Processing
+from filmroll.usecases.process import Processing
 from filmroll.usecases.uploads.making import Making
 from filmroll.usecases.webhooks.sending import Sender
 from filmroll.wiring.base import Base
@@ -33,6 +34,7 @@ class ProcessingRole:
     admission: Admission
     liveness: Liveness
     processor: Processing
+    acting: Acting
     sender: Sender
 
 
@@ -58,6 +60,7 @@ async def open_processing(
     liveness = Liveness(engine)
     fetcher = _guarded_client(settings)
     poster = _guarded_client(settings)  # apart: many fetches from a host hold up no webhook to it
+    acting = Acting(stores.catalog, base.images, base.outbox)
     await engine.start()
     try:
         yield ProcessingRole(
@@ -70,9 +73,10 @@ async def open_processing(
                 engines={Lane.INTERACTIVE: engine, Lane.BULK: bulk},
                 admission=admission,
                 liveness=liveness,
-                errands=_errands(settings, stores, base, fetcher),
+                errands=_errands(settings, stores, base, fetcher) | {JobKind.BATCH: acting.run},
                 announcer=base.announcer,
             ),
+            acting=acting,
             sender=Sender(stores.catalog, poster),
         )
     finally:
@@ -92,7 +96,7 @@ def _guarded_client(settings: Settings) -> GuardedClient:
 
 def _errands(
     settings: Settings, stores: Stores, base: Base, fetcher: Fetcher
-) -> Mapping[JobKind, Errand]:
+) -> dict[JobKind, Errand]:
     fetching = Fetching(
         fetcher=fetcher,
         blobs=stores.blobs,
@@ -103,7 +107,6 @@ def _errands(
         spool=base.spools.new,
         max_bytes=settings.max_upload_bytes,
     )
-    acting = Acting(stores.catalog, base.images, base.outbox)
     making = Making(
         blobs=stores.blobs,
         catalog=stores.catalog,
@@ -113,4 +116,4 @@ def _errands(
         outbox=base.outbox,
         folder=base.spools.folder,
     )
-    return {JobKind.FETCH: fetching.run, JobKind.BATCH: acting.run, JobKind.UPLOAD: making.run}
+    return {JobKind.FETCH: fetching.run, JobKind.UPLOAD: making.run}

@@ -54,7 +54,8 @@ async def open_services(settings: Settings, role: Role) -> AsyncIterator[Service
 
 def build_worker(services: Services) -> Worker:
     """Return the loops of the processing role."""
-    assert services.sender is not None, "only the processing role has a worker"
+    assert services.acting is not None, "only the processing role has a worker"
+    assert services.sender is not None, "as above"
     return Worker(
         queue=services.queue,
         processor=services.processor,
@@ -66,6 +67,7 @@ def build_worker(services: Services) -> Worker:
             spool=services.spool_folder,
         ),
         announcer=services.announcer,
+        acting=services.acting,
         sender=services.sender,
         metrics=services.metrics,
         engines=services.settings.engines,
@@ -117,6 +119,7 @@ def _services(
         idempotency=Idempotency(catalog),
         announcer=base.announcer,
         endpoints=Endpoints(catalog, base.announcer),
+        acting=processing.acting if processing else None,
         sender=processing.sender if processing else None,
         engine=processing.engine if processing else None,
         admission=processing.admission if processing else None,

@@ -9,9 +9,21 @@ from typing import BinaryIO
 from filmroll.blobs.memory import MemoryBlobs
 from filmroll.catalog.memory import MemoryCatalog
 from filmroll.instructions import Instructions, parse
-from filmroll.model import Image, ImageState, Job, Lane, Problem, Variant, new_id, now, original_key
+from filmroll.model import (
+    Image,
+    ImageState,
+    Job,
+    JobKind,
+    Lane,
+    Problem,
+    Variant,
+    new_id,
+    now,
+    original_key,
+)
 from filmroll.ports import Picture
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.errands import Errand
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
 from filmroll.usecases.webhooks.announcing import Announcer
@@ -65,6 +77,7 @@ class House:
     blobs: MemoryBlobs = field(default_factory=MemoryBlobs)
     catalog: MemoryCatalog = field(default_factory=MemoryCatalog)
     engine: ScriptedEngine = field(default_factory=ScriptedEngine)
+    errands: dict[JobKind, Errand] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.liveness = Liveness(self.engine)
@@ -74,7 +87,7 @@ class House:
             engines=dict.fromkeys(Lane, self.engine),
             admission=Admission(dict.fromkeys(Lane, 2), 4),
             liveness=self.liveness,
-            errands={},
+            errands=self.errands,
             announcer=Announcer(self.catalog),
         )
 

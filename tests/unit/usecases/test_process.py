@@ -16,8 +16,9 @@ from filmroll.errors import (
     UnknownWatermark,
     UnsupportedMedia,
 )
-from filmroll.model import ImageState, JobState, Problem, now
+from filmroll.model import ImageState, Job, JobKind, JobState, Problem, new_id, now
 from filmroll.usecases import process
+from filmroll.usecases.errands import NotNow
 from tests.unit.usecases.house import WANTED, House
 
 
@@ -57,6 +58,21 @@ async def test_a_job_rests_after_trouble_that_is_not_its_own(house):
     assert (resting.state, resting.attempts, house.engine.calls) == (JobState.QUEUED, 1, 1)
     assert now() < resting.lease_until == resting.due_at <= now() + 2
     assert await house.catalog.claim_job(job.id, resting.due_at, 60.0)
+
+
+async def test_an_errand_that_is_put_off_is_an_attempt_that_does_not_count(house):
+    async def put_off(_: Job) -> Job:
+        raise NotNow(30.0)
+
+    house.errands[JobKind.FETCH] = put_off
+    job = Job(
+        id=new_id(), image="", instructions=(), created_at=1.0, due_at=1.0, kind=JobKind.FETCH
+    )
+    await house.catalog.add_job(job)
+    for _ in range(2):
+        done = await house.processing.run_job(job.id)
+        assert (done.state, done.attempts) == (JobState.QUEUED, 0)
+        assert done.due_at == pytest.approx(now() + 30, abs=2)
 
 
 async def test_a_crash_of_the_engine_is_tried_again_at_once(house):

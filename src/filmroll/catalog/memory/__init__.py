@@ -138,6 +138,12 @@ class MemoryCatalog(Uploads):
             self._jobs[job.id] = extended
         return extended is not None
 
+    async def release_job(self, job: Job, due_at: float) -> bool:
+        released = rules.released(self._jobs.get(job.id), job, due_at)
+        if released is not None:
+            self._jobs[job.id] = released
+        return released is not None
+
     async def finish_job(
         self,
         job: Job,

@@ -31,6 +31,9 @@ class Jobs(Part):
     async def extend_job(self, job: Job, until: float) -> bool:
         return await self._db.write(_extend, job, until)
 
+    async def release_job(self, job: Job, due_at: float) -> bool:
+        return await self._db.write(_release, job, due_at)
+
     async def finish_job(
         self,
         job: Job,
@@ -71,6 +74,14 @@ def _extend(connection: apsw.Connection, job: Job, until: float) -> bool:
     if extended is None:
         return False
     JOBS.put(connection, extended)
+    return True
+
+
+def _release(connection: apsw.Connection, job: Job, due_at: float) -> bool:
+    released = rules.released(JOBS.get(connection, job.id), job, due_at)
+    if released is None:
+        return False
+    JOBS.put(connection, released)
     return True
 
 

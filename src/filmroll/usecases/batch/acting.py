@@ -12,6 +12,7 @@ from filmroll.model import Action, Batch, BatchState, Image, Job, Line, LineStat
 from filmroll.ports import Catalog, Entry, ImageFilter
 from filmroll.usecases.batch.entries import Twins, failed
 from filmroll.usecases.batch.lines import Said
+from filmroll.usecases.errands import NotNow
 from filmroll.usecases.images import MAX_PAGE, Images, header_of
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.resolve import require_possible
@@ -20,7 +21,8 @@ from filmroll.usecases.resolve import require_possible
 class Acting:
     """The work of a batch's own job: a line for every image that its filter finds.
 
-    An attempt that breaks off is repeated from the start: lines that exist stay as they are.
+    An attempt that breaks off is repeated from the start: lines that exist stay as they are. It
+    lasts as long as there are images, so it breaks off where the process is to end.
     """
 
     def __init__(self, catalog: Catalog, images: Images, outbox: Outbox) -> None:
@@ -28,29 +30,40 @@ class Acting:
         self._images = images
         self._outbox = outbox
         self._twins = Twins(catalog)
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End all attempts after the page that each is at."""
+        self._stopped = True
 
     async def run(self, job: Job) -> Job:
-        """Go through the images; return the job."""
+        """Go through the images; return the job. Raises NotNow once it is to stop."""
         assert job.batch is not None, "it is the job of a batch"
         batch = await self._catalog.get_batch(job.batch)
         assert batch is not None, "batches are never forgotten"
         if batch.action is Action.DELETE:  # also in one that was cancelled since
             await self._end_deletions(batch)
-        if not await self._open(batch):
-            return job
         async for page in self._pages(batch):
+            if not await self._goes_on(job):
+                return job
             if batch.action is Action.DELETE:
                 await self._delete(batch, page)
             else:
                 await self._make(batch, page)
-            if not await self._open(batch):
-                return job
         await self._catalog.close_batch(batch.id, BatchState.SEALED, now())
         return job
 
-    async def _open(self, batch: Batch) -> bool:
-        found = await self._catalog.get_batch(batch.id)
-        return found is not None and found.state is BatchState.OPEN
+    async def _goes_on(self, job: Job) -> bool:
+        """Whether there is more to do: if the batch was called off, its job is with it."""
+        self._heed_stop()
+        batch = await self._catalog.get_batch(job.batch or "")
+        if batch is not None and batch.state in {BatchState.CANCELLED, BatchState.EXPIRED}:
+            await self._catalog.cancel_job(job.id, now())
+        return batch is not None and batch.state is BatchState.OPEN
+
+    def _heed_stop(self) -> None:
+        if self._stopped:
+            raise NotNow(0.0)
 
     async def _pages(self, batch: Batch) -> AsyncIterator[Sequence[Image]]:
         """Yield the images that the filter finds, without those that came after the batch."""
@@ -64,8 +77,11 @@ class Acting:
 
     async def _end_deletions(self, batch: Batch) -> None:
         """Delete what an attempt that broke off has written down."""
-        while lines := await self._catalog.list_lines(batch.id, LineState.QUEUED, 0, MAX_PAGE):
+        after = 0
+        while lines := await self._catalog.list_lines(batch.id, LineState.QUEUED, after, MAX_PAGE):
+            self._heed_stop()
             await self._delete_lines(batch, lines)
+            after = lines[-1].number
 
     async def _delete(self, batch: Batch, page: Sequence[Image]) -> None:
         lines = [_line(batch, image, LineState.QUEUED) for image in page]

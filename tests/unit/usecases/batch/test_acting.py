@@ -1,9 +1,15 @@
 """What a batch does with images that are there, with an attempt that breaks off at every step."""
 
+import asyncio
+
 import pytest
 
 from filmroll.errors import StoreUnavailable
-from filmroll.model import Action, BatchState, Image, ImageState, LineState, now
+from filmroll.model import Action, BatchState, Image, ImageState, JobState, LineState, now
+from filmroll.ports import Standing
+from filmroll.usecases.batch.acting import Acting
+from filmroll.usecases.errands import NotNow
+from filmroll.usecases.images import MAX_PAGE
 from tests.contract.records import image
 from tests.unit.usecases.batch.yard import SMALL, Broken, Yard
 
@@ -69,6 +75,52 @@ async def test_a_deletion_that_breaks_off_and_is_cancelled_tells_what_it_has_del
     assert {line.state for line in lines.values()} <= {LineState.SUCCEEDED}
     assert await buried(yard, made) == len(lines) < MANY + 1
     assert (await yard.catalog.get_batch(batch.id)).state is BatchState.CANCELLED
+
+
+async def test_one_that_is_to_stop_does_so_after_its_page_and_another_goes_on(yard: Yard) -> None:
+    made = await images(yard, MANY)
+    batch = await yard.act(Action.DELETE, {"tag": "t"})
+    put_lines = yard.catalog.put_lines
+
+    async def stop_then_put(*args):
+        yard.acting.stop()
+        return await put_lines(*args)
+
+    yard.catalog.put_lines = stop_then_put
+    with pytest.raises(NotNow):
+        await run(yard, batch)
+    assert await buried(yard, made) == MAX_PAGE
+    with pytest.raises(NotNow):
+        await run(yard, batch)
+    yard.catalog.put_lines = put_lines
+    await Acting(yard.catalog, yard.images, yard.outbox).run(await yard.catalog.get_job(batch.id))
+    assert await buried(yard, made) == MANY
+    assert (await yard.catalog.get_batch(batch.id)).state is BatchState.COMPLETED
+
+
+@pytest.mark.parametrize("action", [Action.DELETE, Action.VARIANTS])
+async def test_the_job_of_a_batch_that_is_called_off_is_cancelled(yard: Yard, action) -> None:
+    await images(yard, 3)
+    batch = await yard.act(action, {"tag": "t"}, SMALL)
+    await yard.batches.cancel(batch.id)
+    await run(yard, batch)
+    assert await yard.ledger(batch) == {}
+    assert (await yard.catalog.get_job(batch.id)).state is JobState.CANCELLED
+
+
+async def test_a_ledger_that_takes_no_ends_keeps_no_attempt_for_ever(yard: Yard) -> None:
+    await images(yard, 3)
+    batch = await yard.act(Action.DELETE, {"tag": "t"})
+    Broken(yard.catalog, "put_lines", 1, done=True)
+    with pytest.raises(StoreUnavailable):
+        await run(yard, batch)
+
+    async def refuse(_: str, entries):
+        return [Standing(entry.line, taken=False, open=False) for entry in entries]
+
+    yard.catalog.put_lines = refuse
+    async with asyncio.timeout(5):
+        await run(yard, batch)
 
 
 @pytest.mark.parametrize(("method", "number"), [("put_lines", 1), ("put_lines", 3)])
