@@ -1,5 +1,6 @@
 """Files as a tar stream. A header by hand takes 2 µs, ``TarInfo.tobuf`` 23: a third of a file."""
 
+import errno
 import hashlib
 import os
 from collections.abc import Iterator, Sequence
@@ -59,16 +60,20 @@ def pack(
 
 
 def read(file: File) -> bytes:
-    """Return a file's bytes with a quarter of what ``open`` costs: no buffers, no objects."""
+    """Return a file's bytes with a quarter of what ``open`` costs: no buffers, no objects.
+
+    Raises OSError, also for a file that is shorter than it was: it may be half written.
+    """
     descriptor = os.open(file.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         data = os.read(descriptor, file.size + 1)
-        if len(data) <= file.size:
-            return data
-        with os.fdopen(os.dup(descriptor), "rb") as grown:
-            return data + grown.read()
+        while more := os.read(descriptor, CHUNK_BYTES):  # network drives give less than there is
+            data += more
     finally:
         os.close(descriptor)
+    if len(data) < file.size:
+        raise OSError(errno.ENODATA, f"{file.size} bytes were there, now only {len(data)} are")
+    return data
 
 
 def _block(name: bytes, size: int, kind: bytes) -> bytes:

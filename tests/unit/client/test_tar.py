@@ -2,7 +2,10 @@
 
 import hashlib
 import io
+import os
 import tarfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -63,7 +66,30 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path) -> None:
     assert faults.keys() == {"gone.jpg", "folder.jpg"}
 
 
-@pytest.mark.parametrize("announced", [0, 3, 4096, 100_000])
-def test_a_file_that_has_changed_is_read_as_it_is(tmp_path: Path, announced: int) -> None:
+@pytest.mark.parametrize("announced", [0, 3, 3999, 4000])
+def test_a_file_that_has_grown_is_read_as_it_is(tmp_path: Path, announced: int) -> None:
     file = written(tmp_path, "a.jpg", b"0123456789" * 400)
     assert read(file._replace(size=announced)) == b"0123456789" * 400
+
+
+def test_a_file_that_has_shrunk_is_a_fault(tmp_path: Path) -> None:
+    file = written(tmp_path, "a.jpg", b"half of it")._replace(size=20)
+    with pytest.raises(OSError, match="20 bytes were there, now only 10 are"):
+        read(file)
+
+
+def test_is_read_to_its_end_where_one_read_returns_less(tmp_path: Path) -> None:
+    """A pipe gives what is there, as some file systems do."""
+    pipe = tmp_path / "pipe.jpg"
+    os.mkfifo(pipe)
+
+    def fill() -> None:
+        with pipe.open("wb", buffering=0) as end:
+            for part in (b"first ", b"second ", b"third"):
+                end.write(part)
+                time.sleep(0.05)
+
+    with ThreadPoolExecutor(1) as threads:
+        filling = threads.submit(fill)
+        assert read(File("a.jpg", str(pipe), 18)) == b"first second third"
+        filling.result()
