@@ -103,6 +103,22 @@ def test_a_folder_arrives_and_again_is_there(http, service, tmp_path: Path) -> N
     assert "all 4 are there" in done.stdout
 
 
+def test_names_that_an_archive_would_alter_arrive_once_as_they_are(
+    http, service, tmp_path: Path
+) -> None:
+    """As ``find . -type f`` writes them, among others."""
+    fill(tmp_path, "a.jpg", "b/c.jpg", "d\\e.jpg", "x:y.jpg", ".dot.jpg", "plain.jpg")
+    refs = ["./a.jpg", "b//c.jpg", "d\\e.jpg", "x:y.jpg", ".dot.jpg", "plain.jpg"]
+    manifest = tmp_path / "found.ndjson"
+    manifest.write_text("".join(f"{json.dumps({'ref': ref})}\n" for ref in refs))
+    code, summary = push(service, manifest, cwd=tmp_path)
+    assert (code, summary["sent"], summary["failed"]) == (0, 6, 0)
+    assert ledger(http, summary["batch"]).keys() == set(refs)
+    assert http.get(f"/v1/batches/{summary['batch']}").json()["counts"]["stored"] == 6
+    code, again = push(service, manifest, cwd=tmp_path)
+    assert (code, again["had"], again["sent"]) == (0, 6, 0)
+
+
 def test_what_is_new_in_a_folder_is_sent_alone(http, service, tmp_path: Path) -> None:
     root = fill(tmp_path / "growing", "1.jpg", "2.jpg")
     _, first = push(service, root, cwd=tmp_path)

@@ -107,7 +107,7 @@ class Courier:
         try:
             async for verdict in self._batch.archive(body):
                 broken = verdict if verdict["state"] == "broken" else None
-                # What an archive leaves out for its name's sake, such as a dot file, goes alone.
+                # What the service leaves out of an archive goes alone.
                 if verdict["ref"] in pending and verdict["state"] != "skipped":
                     file = pending.pop(verdict["ref"])
                     self._judge(file, verdict, hashes[file.ref])

@@ -1,5 +1,6 @@
-"""What travels together: small files in shards, each of them a tar; a large one alone."""
+"""What travels together: small files in shards, each of them a tar; others alone."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from filmroll.client.files import File, Item
@@ -8,6 +9,9 @@ SMALL_BYTES = 1 << 20
 SHARD_FILES = 2_000  # a break costs no more than one shard a stream
 SHARD_BYTES = 16 << 20
 _HASHED_BYTES = 64 << 20
+_LOSES_ITS_NAME = re.compile(
+    r"(?ix) \\ | ^[a-z]: | (^|/)(\.|/|$) | ^__macosx/ | (\.json|thumbs\.db|desktop\.ini)$"
+)
 
 
 class Packing:
@@ -21,7 +25,7 @@ class Packing:
         """Take files in; return the parcels that are complete."""
         parcels = []
         for file in files:
-            if file.size > SMALL_BYTES:
+            if file.size > SMALL_BYTES or not packable(file.ref):
                 parcels.append([file])
                 continue
             self._shard.append(file)
@@ -34,6 +38,15 @@ class Packing:
         """Return what was gathered as a parcel, if anything was."""
         shard, self._shard, self._bytes = self._shard, [], 0
         return [shard] if shard else []
+
+
+def packable(ref: str) -> bool:
+    """Whether a file arrives under this very name if an archive brings it.
+
+    The service makes ``a.jpg`` of ``./a.jpg`` there, refuses what leads elsewhere, leaves out
+    what systems hide, and looks for sidecars.
+    """
+    return not _LOSES_ITS_NAME.search(ref)
 
 
 def portions(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -14,7 +14,7 @@ from typing import NoReturn, Protocol, TypedDict
 from filmroll.client.batches import FINAL, AsyncBatch
 from filmroll.client.courier import Courier, Missing
 from filmroll.client.files import Fault, File, Item
-from filmroll.client.parcels import SMALL_BYTES, Packing, portions
+from filmroll.client.parcels import Packing, portions
 from filmroll.client.sources import Sources
 from filmroll.client.tally import Tally
 from filmroll.client.transport import Transport
@@ -216,7 +216,7 @@ class _Line:
 
     async def _send(self) -> None:
         while parcel := await self._parcels.get():
-            if parcel[0].size > SMALL_BYTES:
+            if len(parcel) == 1:
                 await self._courier.send_alone(parcel[0])
             else:
                 await self._courier.send_shard(parcel)
