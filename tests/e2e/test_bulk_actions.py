@@ -194,6 +194,7 @@ def test_to_cancel_the_job_is_to_cancel_the_batch(http: httpx.Client) -> None:
     at_rest(http, made)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kills", [1, 3])
 def test_a_deletion_outlives_its_server(data: Path, kills: int) -> None:
     with Service(data, module=IMPATIENT) as service:
@@ -218,6 +219,7 @@ def test_a_deletion_outlives_its_server(data: Path, kills: int) -> None:
             assert not blobs(service) & set(images)
 
 
+@pytest.mark.slow
 def test_variants_outlive_their_server(data: Path) -> None:
     with Service(data, module=IMPATIENT) as service:
         with service.client() as http:

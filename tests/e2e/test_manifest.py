@@ -208,7 +208,7 @@ def test_what_cannot_be_unpacked_is_refused(http: httpx.Client) -> None:
 def test_a_manifest_that_breaks_off_says_so(http: httpx.Client) -> None:
     """As an archive does: all that was answered is true, and the last line tells why it ends."""
     batch = new_batch(http)
-    items = ({"ref": f"{n}", "sha256": sha256(b"%d" % n)} for n in range(20_000))
+    items = ({"ref": f"{n}", "sha256": sha256(b"%d" % n)} for n in range(8_000))
     lines = b"".join(json.dumps(item).encode() + b"\n" for item in items)
     packed = gzip.compress(lines)
     damaged = packed[: len(packed) // 2] + b"damaged" * 10 + packed[len(packed) // 2 :]
