@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from filmroll.fetch import GuardedClient
-from filmroll.usecases.spool import Memory, Spool
+from filmroll.usecases.spool import Memory, Spool, too_large
 
 MakeClient = Callable[..., GuardedClient]
 
@@ -27,5 +27,5 @@ async def make_client() -> AsyncIterator[MakeClient]:
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Iterator[Spool]:
-    with closing(Spool(tmp_path, 1_000_000, Memory())) as spool:
+    with closing(Spool(tmp_path, 1_000_000, Memory(), too_large)) as spool:
         yield spool

@@ -9,7 +9,7 @@ import pytest
 
 from filmroll import __version__
 from filmroll.errors import FetchFailed, FetchUnavailable, ForbiddenAddress, TooLarge
-from filmroll.usecases.spool import Memory, Spool
+from filmroll.usecases.spool import Memory, Spool, too_large
 from tests.unit.fetch.conftest import MakeClient
 from tests.unit.fetch.servers import Call, answer, drip, paths, raw, serving
 
@@ -48,7 +48,7 @@ async def test_a_chunked_body_and_one_that_ends_with_the_connection(
     async with serving(handler) as server:
         client = make_client(server.allow)
         for path in ("/chunked", "/ended"):
-            spool = Spool(tmp_path, 10, Memory())
+            spool = Spool(tmp_path, 10, Memory(), too_large)
             await client.fetch(server.url(path), spool)
             await spool.seal()
             assert spool.body == b"abcde"
@@ -234,7 +234,7 @@ async def test_too_large_by_its_own_word(make_client: MakeClient, spool: Spool) 
 async def test_too_large_without_a_word(make_client: MakeClient, tmp_path: Path) -> None:
     head = b"HTTP/1.1 200 OK\r\n\r\n"
     async with serving(drip(head + b"x" * 100_000, 0.01)) as server:
-        spool = Spool(tmp_path, 1000, Memory())
+        spool = Spool(tmp_path, 1000, Memory(), too_large)
         with pytest.raises(TooLarge):
             await make_client(server.allow).fetch(server.url(), spool, 1000)
 
@@ -335,6 +335,6 @@ async def test_four_at_a_time_and_the_wait_is_free(make_client: MakeClient, tmp_
 
     async with serving(handle) as server:
         client = make_client(server.allow, fetch_seconds=0.5)
-        spools = [Spool(tmp_path, 10, Memory()) for _ in range(16)]
+        spools = [Spool(tmp_path, 10, Memory(), too_large) for _ in range(16)]
         await asyncio.gather(*(client.fetch(server.url(), spool) for spool in spools))
     assert most == 4
