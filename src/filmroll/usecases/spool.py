@@ -88,6 +88,7 @@ class Spool:
         self._hash = hashlib.sha256()
         self._others: list[Hasher] = []
         self._file: BinaryIO | None = None
+        self._flushing: asyncio.Future[None] | None = None
         self.bytes = 0
         self.body: Content = b""
 
@@ -103,7 +104,7 @@ class Spool:
         self._chunks.append(chunk)
         self._hold(len(chunk))
         if self._pending > IN_MEMORY_BYTES or self._memory.used_up:
-            await asyncio.to_thread(self._flush)
+            await self._flush()
 
     async def seal(self) -> None:
         """End the body: ``body`` and ``sha256`` are valid from now on."""
@@ -111,7 +112,7 @@ class Spool:
             self.body = b"".join(self._chunks)
             self._digest(self.body)
         else:
-            await asyncio.to_thread(self._flush)
+            await self._flush()
         self._chunks.clear()
 
     @property
@@ -132,16 +133,32 @@ class Spool:
         return self._file
 
     def close(self) -> None:
-        """Forget everything; a file that no store took over is removed."""
+        """Forget everything; a file that no store took over is removed.
+
+        Where a flush was called off, its thread may be about to create the file.
+        """
         self._chunks.clear()
         self._hold(-self._pending)
+        if self._flushing is None or self._flushing.done():
+            self._remove()
+        else:
+            self._flushing.add_done_callback(lambda _: self._remove())
+
+    def _remove(self) -> None:
         if self._file is not None:
             self._file.close()
         if isinstance(self.body, Path):
             self.body.unlink(missing_ok=True)
 
-    def _flush(self) -> None:
-        block = b"".join(self._chunks)
+    async def _flush(self) -> None:
+        """Write to the file what is in memory; what is held is only counted here, in the loop."""
+        chunks, self._chunks = self._chunks, []
+        self._flushing = asyncio.ensure_future(asyncio.to_thread(self._append, chunks))
+        await asyncio.shield(self._flushing)
+        self._hold(-self._pending)
+
+    def _append(self, chunks: Sequence[bytes]) -> None:
+        block = b"".join(chunks)
         self._digest(block)
         try:
             if self._file is None:
@@ -150,8 +167,6 @@ class Spool:
             self._file.flush()
         except OSError as fault:
             raise _disk_error(fault) from fault
-        self._chunks.clear()
-        self._hold(-self._pending)
 
     def _digest(self, block: bytes) -> None:
         for hasher in (self._hash, *self._others):
