@@ -43,9 +43,10 @@ class AsyncClient:
         variants: Sequence[str] = (),
         later: bool = False,
     ) -> ImageView:
-        """Upload an image: a path, bytes, or an open file. Its variants are ready on return.
+        """Upload an image: a path, bytes, or an open file.
 
-        With ``later`` they follow by themselves: ask ``image`` for them.
+        The service waits for its variants, half a minute at most and with ``later`` not at all.
+        Those that are still ``pending`` then follow by themselves: ask ``image`` for them.
         """
         body, size = content(source)
         headers = {
