@@ -434,13 +434,17 @@ def test_making_and_replaying_need_an_admin(tmp_path: Path) -> None:
             headers = {"Authorization": f"Bearer {keys[scope]}"}
             return http.request(method, path, headers=headers, **options)
 
-        body = {"url": "https://example.com/"}
+        body = {"url": "https://example.com:8443/hooks/T0KEN?key=secret"}
         assert ask("upload", "POST", "/v1/webhooks", json=body).status_code == 403
         webhook = ask("admin", "POST", "/v1/webhooks", json=body).json()
         here = f"/v1/webhooks/{webhook['id']}"
         for path in ("/v1/webhooks", here, f"{here}/deliveries"):
             assert ask("read", "GET", path).status_code == 200
             assert ask("upload", "GET", path).status_code == 403
+        for scope, url in (("admin", body["url"]), ("read", "https://example.com:8443")):
+            assert ask(scope, "GET", here).json()["url"] == url
+            (listed,) = ask(scope, "GET", "/v1/webhooks").json()["items"]
+            assert listed["url"] == url
         replay = f"{here}/deliveries/{webhook['id']}/replay"
         assert ask("read", "POST", replay).status_code == 403
         assert ask("read", "DELETE", here).status_code == 403

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic_core import from_json, to_json
 from starlette.requests import Request
@@ -210,12 +211,16 @@ def preset_view(preset: Preset) -> dict[str, Any]:
     }
 
 
-def endpoint_view(endpoint: Endpoint) -> dict[str, Any]:
-    """Return an endpoint of webhooks, without its secret."""
+def endpoint_view(endpoint: Endpoint, *, whole: bool) -> dict[str, Any]:
+    """Return an endpoint of webhooks, without its secret.
+
+    Many a URL is a secret itself: unless ``whole``, scheme and host are all that is told of it.
+    """
+    url = urlsplit(endpoint.url)
     return {
         "id": endpoint.id,
         "name": endpoint.name,
-        "url": endpoint.url,
+        "url": endpoint.url if whole else f"{url.scheme}://{url.netloc}",
         "events": None if endpoint.events is None else list(endpoint.events),
         "state": endpoint.state,
         "detail": endpoint.detail,

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from filmroll.model import DeliveryState, Event, Scope
+from filmroll.model import AccessKey, DeliveryState, Event, Scope
 from filmroll.usecases.images import MAX_PAGE
 from filmroll.web.access import Gate
 from filmroll.web.fields import Fields, StrictRoute, require_id
@@ -54,7 +54,7 @@ def _add_endpoints(router: APIRouter, services: Services, gate: Gate) -> None:
                 name=body.name,
                 endpoint_id=ids(0) if ids else None,
             )
-            view = endpoint_view(made) | {"secret": made.secret}
+            view = endpoint_view(made, whole=True) | {"secret": made.secret}
             return json_response(view, 201, {"Location": f"/v1/webhooks/{made.id}"})
 
         caller, payload = key.id if key else "", (body.model_dump_json(),)
@@ -62,19 +62,26 @@ def _add_endpoints(router: APIRouter, services: Services, gate: Gate) -> None:
 
     @router.get("", summary="List webhooks, oldest first")
     async def list_webhooks(request: Request) -> Response:
-        await gate.require(request, Scope.READ)
-        return json_response({"items": [endpoint_view(one) for one in await endpoints.list()]})
+        whole = _sees_all(await gate.require(request, Scope.READ))
+        items = [endpoint_view(one, whole=whole) for one in await endpoints.list()]
+        return json_response({"items": items})
 
     @router.get("/{webhook}", summary="Look at a webhook")
     async def get_webhook(request: Request, webhook: str) -> Response:
-        await gate.require(request, Scope.READ)
-        return json_response(endpoint_view(await endpoints.get(require_id(webhook))))
+        whole = _sees_all(await gate.require(request, Scope.READ))
+        found = await endpoints.get(require_id(webhook))
+        return json_response(endpoint_view(found, whole=whole))
 
     @router.delete("/{webhook}", status_code=204, summary="Tell a URL nothing any more")
     async def delete_webhook(request: Request, webhook: str) -> Response:
         await gate.require(request, Scope.ADMIN)
         await endpoints.delete(require_id(webhook))
         return Response(status_code=204)
+
+
+def _sees_all(key: AccessKey | None) -> bool:
+    """Whether a caller may see whole URLs; where access is open, nobody brings a key."""
+    return key is None or Scope.ADMIN in key.scopes
 
 
 def _add_deliveries(router: APIRouter, services: Services, gate: Gate) -> None:
