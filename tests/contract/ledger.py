@@ -1,5 +1,6 @@
 """Lines as the use cases offer them to a ledger, with the image and the job that belong to each."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from filmroll.model import (
@@ -18,7 +19,7 @@ from filmroll.model import (
     line_job,
     new_id,
 )
-from filmroll.ports import Catalog, Entry
+from filmroll.ports import Catalog, Entry, Standing
 from tests.contract.records import PROBLEM, image, job
 
 SOURCE = "https://example.org/a.jpg"
@@ -119,6 +120,33 @@ async def lines_of(catalog: Catalog, batch: str) -> list[Line]:
 
 def summed(lines: list[Line]) -> Counts:
     return sum((one.counts for one in lines), Counts())
+
+
+async def put(catalog: Catalog, *entries: Entry) -> Sequence[Standing]:
+    """Offer lines; return what the catalog answers, once its sums are right."""
+    standings = await catalog.put_lines(entries[0].line.batch, entries)
+    await check_sums(catalog, entries[0].line.batch)
+    return standings
+
+
+async def check_sums(catalog: Catalog, batch: str) -> Batch:
+    """Hold the sums of a batch against its ledger, and the order of that; return the batch."""
+    found = await catalog.get_batch(batch)
+    assert found is not None
+    lines = await lines_of(catalog, batch)
+    assert found.counts == summed(lines)
+    assert [one.number for one in lines] == list(range(1, len(lines) + 1))
+    return found
+
+
+async def state_of(catalog: Catalog, batch: str) -> BatchState:
+    found = await catalog.get_batch(batch)
+    assert found is not None
+    return found.state
+
+
+async def line_at(catalog: Catalog, batch: str, ref: str = "a") -> Line:
+    return (await catalog.get_lines(batch, [ref]))[ref]
 
 
 async def end_job(catalog: Catalog, work: str, state: JobState = JobState.SUCCEEDED) -> bool:
