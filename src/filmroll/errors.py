@@ -32,6 +32,7 @@
     │   └── TooManyFrames       too-many-frames
     ├── Unauthenticated         unauthenticated          UNAUTHENTICATED
     ├── Forbidden               forbidden                FORBIDDEN
+    │   ├── UploadSettled       upload-settled
     │   ├── InvalidSignature    invalid-signature
     │   └── ExpiredSignature    expired-signature
     ├── NotFound                not-found                NOT_FOUND
@@ -45,6 +46,8 @@
     │   ├── DirectNotSupported  direct-not-supported
     │   └── IdempotencyInProgress idempotency-in-progress
     ├── VersionMismatch         version-mismatch         PRECONDITION
+    ├── UnsupportedVersion      unsupported-version      PRECONDITION
+    ├── ChecksumMismatch        checksum-mismatch        CHECKSUM
     ├── Overloaded              overloaded               UNAVAILABLE
     │   └── StoreUnavailable    store-unavailable
     ├── StorageFull             storage-full             FULL
@@ -76,6 +79,7 @@ class Kind(StrEnum):
     GONE = auto()
     CONFLICT = auto()
     PRECONDITION = auto()
+    CHECKSUM = auto()
     UNAVAILABLE = auto()
     FULL = auto()
     INTERNAL = auto()
@@ -278,6 +282,12 @@ class Forbidden(FilmrollError):
     code, title, kind = "forbidden", "Not allowed", Kind.FORBIDDEN
 
 
+class UploadSettled(Forbidden):
+    """It is too late: the upload is completed, or joined with others, or consists of others."""
+
+    code, title = "upload-settled", "The upload takes no changes"
+
+
 class InvalidSignature(Forbidden):
     """The URL is not signed, or path, expiry or signature were changed, or its key is revoked."""
 
@@ -354,6 +364,18 @@ class VersionMismatch(FilmrollError):
     """The thing changed since it was read (``If-Match``). Read it again, then repeat."""
 
     code, title, kind = "version-mismatch", "Version mismatch", Kind.PRECONDITION
+
+
+class UnsupportedVersion(FilmrollError):
+    """A tus request names the version of the protocol: ``Tus-Resumable: 1.0.0``."""
+
+    code, title, kind = "unsupported-version", "Another version is spoken here", Kind.PRECONDITION
+
+
+class ChecksumMismatch(FilmrollError):
+    """The bytes do not have the checksum that was announced. None was kept; send them again."""
+
+    code, title, kind = "checksum-mismatch", "Checksum mismatch", Kind.CHECKSUM
 
 
 class Overloaded(FilmrollError):

@@ -109,6 +109,7 @@ _CONVERSIONS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
         "transfer": Transfer,
         "variants": _texts,
         "tags": tuple,
+        "joins": tuple,
         "problem": _problem,
     },
     Endpoint: {"state": EndpointState, "events": _events},

@@ -65,6 +65,10 @@ class Upload:
     variants: tuple[str, ...] | None = None  # canonical texts; None: those of the batch, if any
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    said: str = ""  # what a tus client said of it, to be told again
+    partial: bool = False  # it becomes nothing by itself, but is to be joined with others
+    joins: tuple[str, ...] = ()  # the partial ones that it consists of, in order; no own parts then
+    joined_by: str | None = None  # the upload that joins this partial one, and ends it when it ends
     image: str | None = None  # that it has become
     problem: Problem | None = None
     version: int = 1  # grows with every change and every part

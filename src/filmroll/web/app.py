@@ -6,7 +6,7 @@ Around both: the request's id, its log line, its measurement, and errors as prob
 import itertools
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -47,6 +47,8 @@ from filmroll.web.problems import problem_response
 from filmroll.web.services import Services
 from filmroll.web.sessions import sessions
 from filmroll.web.streams import INCOMING
+from filmroll.web.tus import TusRoute
+from filmroll.web.tus_headers import COMMON, ROOT
 from filmroll.web.uploads import UploadRoute
 from filmroll.web.webhooks import webhooks
 
@@ -79,6 +81,7 @@ class App:
         self._upload = UploadRoute(services, gate) if role in UPLOADING else None
         self._items = ItemsRoute(services, gate) if role in UPLOADING else None
         self._parts = PartRoute(services, gate) if role in UPLOADING else None
+        self._tus = TusRoute(services, gate) if role in UPLOADING else None
         self._delivery = DeliveryRoute(services, gate) if role in DELIVERING else None
         self._exports = ExportRoute(services, gate) if role in DELIVERING else None
 
@@ -121,6 +124,11 @@ class App:
         elif self._parts is not None and self._parts.serves(scope):
             exchange.route = "/v1/uploads/{upload}/parts/{n}"
             response = await self._parts(Request(scope, incoming))
+            await response(scope, incoming, exchange.send)
+        elif self._tus is not None and self._tus.serves(scope):
+            exchange.route = ROOT
+            exchange.headers = COMMON
+            response = await self._tus(Request(scope, incoming), incoming)
             await response(scope, incoming, exchange.send)
         else:
             incoming.limit = LARGEST_JSON_BYTES
@@ -166,12 +174,14 @@ class _Exchange:
         self.request_id = _request_id(scope)
         self.status = 0
         self.route = "other"
+        self.headers: Mapping[str, str] = {}  # of every answer here, of a refusal, too
 
     async def send(self, message: Message) -> None:
         """Pass a message on; the first one gets the request's id."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             added = [(b"x-request-id", self.request_id.encode())]
+            added += ((name.lower().encode(), text.encode()) for name, text in self.headers.items())
             # No other request can follow what is left of a body that nobody reads.
             if self._incoming.pending and not self._incoming.answered_early:
                 added.append((b"connection", b"close"))

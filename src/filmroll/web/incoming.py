@@ -28,6 +28,8 @@ class Incoming:
         self._received = 0
         self._waited = 0.0  # seconds
         self._stalled = False
+        self._waiting: asyncio.Task[Any] | None = None
+        self._unwanted = False
         self.limit: int | None = None
         self.answered_early = False  # the answer begins while the body is read on to its end
         self.pending = (
@@ -36,6 +38,8 @@ class Incoming:
 
     async def __call__(self) -> Message:
         """Return the next message; raise IncompleteBody if none comes, TooLarge over the limit."""
+        if self._unwanted:
+            raise self._too_late()
         started = time.monotonic()
         message = await self._next()
         self._waited += time.monotonic() - started
@@ -51,6 +55,12 @@ class Incoming:
         """Let go of the connection: what an error's traceback still holds must not keep it open."""
         self._receive = _ended
 
+    def stop(self) -> None:
+        """Let whoever reads the body hear, now or at the next read, that it has ended."""
+        self._unwanted = self._silent = True
+        if self._waiting is not None:
+            self._give_up(self._waiting)
+
     async def left(self) -> None:
         """Return once the client has left; for an answer that is sent while nobody reads on."""
         while (await self._receive())["type"] != "http.disconnect":
@@ -61,20 +71,27 @@ class Incoming:
         task = asyncio.current_task()
         assert task is not None
         alarm = asyncio.get_running_loop().call_later(STALL_SECONDS, self._give_up, task)
+        self._waiting = task
         try:
             return await self._receive()
         except asyncio.CancelledError:
             if not self._stalled or task.uncancel() > 0:
                 raise
-            raise IncompleteBody(
-                f"No byte of the body came for {STALL_SECONDS:g} seconds. Nothing was kept."
-            ) from None
+            raise self._too_late() from None
         finally:
             alarm.cancel()
+            self._waiting = None
 
     def _give_up(self, task: "asyncio.Task[Any]") -> None:
         self._stalled = self._silent = True
         task.cancel()
+
+    def _too_late(self) -> IncompleteBody:
+        if self._unwanted:
+            return IncompleteBody("Another request goes on in the place of this one.")
+        return IncompleteBody(
+            f"No byte of the body came for {STALL_SECONDS:g} seconds. Nothing was kept."
+        )
 
     def _refuse_if_trickling(self) -> None:
         """A few bytes a minute would hold a connection, and a place, for ever."""

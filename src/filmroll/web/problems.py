@@ -25,6 +25,7 @@ STATUS: Mapping[Kind, int] = {
     Kind.UNSUPPORTED: 415,
     Kind.RANGE: 416,
     Kind.INVALID: 422,
+    Kind.CHECKSUM: 460,  # tus made it up
     Kind.INTERNAL: 500,
     Kind.UNAVAILABLE: 503,
     Kind.FULL: 507,

@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -131,7 +131,7 @@ def announced_bytes(request: Request, limit: int, refusal: Refusal = too_large) 
     return length
 
 
-async def body_of(request: Request) -> AsyncIterator[bytes]:
+async def body_of(request: Request) -> AsyncGenerator[bytes]:
     """Yield the chunks of a body; raise IncompleteBody if the connection ends before it does."""
     try:
         async for chunk in request.stream():

@@ -25,9 +25,11 @@ from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.presets import Presets
 from filmroll.usecases.spool import Spool, Spools
 from filmroll.usecases.upload import Uploads
+from filmroll.usecases.uploads.appending import Appending
 from filmroll.usecases.uploads.completion import Completions
 from filmroll.usecases.uploads.parts import Parts
 from filmroll.usecases.uploads.sessions import Sessions
+from filmroll.usecases.uploads.tus import Tus
 from filmroll.usecases.webhooks.announcing import Announcer
 from filmroll.usecases.webhooks.endpoints import Endpoints
 from filmroll.usecases.webhooks.sending import Sender
@@ -55,6 +57,8 @@ class Services:
     sessions: Sessions
     parts: Parts
     completions: Completions
+    appending: Appending
+    tus: Tus
     images: Images
     jobs: Jobs
     downloads: Downloads

@@ -183,7 +183,7 @@ async def _image_answer(
     """Return the image, if it is there in time, else the job that makes it."""
     wish = preference(request)
     applied = {"Preference-Applied": wish.applied} if wish.applied else {}
-    image = await _image(services, upload, wish)
+    image = await finished_image(services, upload, wish)
     if image is None:
         job = await services.jobs.get(upload.id)
         return json_response(job_view(job), 202, {"Location": f"/v1/jobs/{job.id}", **applied})
@@ -194,7 +194,7 @@ async def _image_answer(
     return json_response(view, 201, {"Location": f"/v1/images/{image.id}", **applied})
 
 
-async def _image(services: Services, upload: Upload, wish: Preference) -> Image | None:
+async def finished_image(services: Services, upload: Upload, wish: Preference) -> Image | None:
     """Wait for the image and its variants; raise what stood against it."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + wish.wait

@@ -17,9 +17,11 @@ from filmroll.usecases.idempotency import Idempotency
 from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.presets import Presets
+from filmroll.usecases.uploads.appending import Appending
 from filmroll.usecases.uploads.completion import Completions
 from filmroll.usecases.uploads.parts import Parts
 from filmroll.usecases.uploads.sessions import Sessions
+from filmroll.usecases.uploads.tus import Tus
 from filmroll.usecases.webhooks.endpoints import Endpoints
 from filmroll.web.app import PROCESSING
 from filmroll.web.remote import RemoteProcessor
@@ -89,7 +91,8 @@ def _services(
     downloads = Downloads(
         blobs=stores.blobs, catalog=catalog, processor=processor, images=base.images
     )
-    sessions = Sessions(catalog)
+    sessions, parts = Sessions(catalog), Parts(stores.blobs, catalog)
+    completions = Completions(catalog=catalog, sessions=sessions, batches=batches, outbox=outbox)
     return Services(
         settings=settings,
         metrics=Metrics(),
@@ -108,8 +111,10 @@ def _services(
         gathering=Gathering(catalog, base.ingest),
         archives=base.archives,
         sessions=sessions,
-        parts=Parts(stores.blobs, catalog),
-        completions=Completions(catalog=catalog, sessions=sessions, batches=batches, outbox=outbox),
+        parts=parts,
+        completions=completions,
+        appending=Appending(parts, base.spools),
+        tus=Tus(catalog=catalog, sessions=sessions, completions=completions, outbox=outbox),
         images=base.images,
         jobs=jobs,
         downloads=downloads,

@@ -39,7 +39,7 @@ from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.spool import Body, require_digests
 from filmroll.usecases.upload import Declaration, Uploads
 from filmroll.usecases.uploads.completion import own_batch
-from filmroll.usecases.uploads.reading import digest, joined, parts_of, stream
+from filmroll.usecases.uploads.reading import digest, joined, stream, whole
 
 _UNPACKED_AT_ONCE = 2  # archives: each keeps a processor busy
 _PASSING = {Kind.UNAVAILABLE, Kind.FULL, Kind.INTERNAL}  # another attempt may do better
@@ -84,7 +84,7 @@ class Making:
         return job
 
     def _parts(self, upload: Upload) -> AsyncIterator[UploadPart]:
-        return parts_of(self._catalog, upload.id, upload.parts)
+        return whole(self._catalog, upload, upload.parts)
 
     async def _image(self, upload: Upload) -> str:
         parts = self._parts(upload)

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from filmroll.durable import translated
 from filmroll.errors import Conflict
-from filmroll.model import UploadPart
+from filmroll.model import Upload, UploadPart
 from filmroll.ports import BlobStore, Catalog
 from filmroll.usecases.spool import IN_MEMORY_BYTES, Body, Content, Held
 
@@ -30,6 +30,13 @@ async def parts_of(catalog: Catalog, upload: str, count: int) -> AsyncIterator[U
             yield part
         after = page[-1].number
         count -= len(page)
+
+
+async def whole(catalog: Catalog, upload: Upload, count: int) -> AsyncIterator[UploadPart]:
+    """Yield the parts that make an upload, ``count`` at most of each that it consists of."""
+    for piece in upload.joins or (upload.id,):
+        async for part in parts_of(catalog, piece, count):
+            yield part
 
 
 async def stream(blobs: BlobStore, parts: AsyncIterator[UploadPart]) -> AsyncGenerator[bytes]:

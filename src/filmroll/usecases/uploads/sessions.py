@@ -30,6 +30,9 @@ class Intent:
     ref: str | None = None  # of the item in the batch that it becomes
     variants: Sequence[Any] | None = None  # in either spelling
     annotations: Annotations = field(default_factory=Annotations)
+    said: str = ""  # see ``Upload``, here and below
+    partial: bool = False
+    joins: tuple[str, ...] = ()
     expires_in: int = DEFAULT_SECONDS  # after the last part
 
 
@@ -68,6 +71,9 @@ class Sessions:
             variants=await self._texts(intent.variants),
             tags=said.tags or (),
             metadata=said.metadata or {},
+            said=intent.said,
+            partial=intent.partial,
+            joins=intent.joins,
         )
         return await self._catalog.add_upload(upload)
 

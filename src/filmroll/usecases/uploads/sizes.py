@@ -12,9 +12,14 @@ USUAL_PART_BYTES = 64 << 20
 _STEP = 1 << 20
 
 
+def most_bytes(purpose: Purpose) -> int:
+    """Return how many bytes a whole may have."""
+    return MAX_IMAGE_BYTES if purpose is Purpose.IMAGE else MAX_BYTES
+
+
 def require_size(purpose: Purpose, size: int) -> None:
     """Raise TooLarge for a whole that is more than its purpose allows."""
-    limit = MAX_IMAGE_BYTES if purpose is Purpose.IMAGE else MAX_BYTES
+    limit = most_bytes(purpose)
     if size > limit:
         detail = f"An upload to become an {purpose} has at most {limit} bytes."
         raise TooLarge(detail, limit=limit, actual=size)

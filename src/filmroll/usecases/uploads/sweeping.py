@@ -40,11 +40,23 @@ class Sweeping:
                 return None  # a part came, or somebody ended it
             upload = expired
         cleared = await self._clear(upload.id)
+        for piece in upload.joins:
+            cleared |= await self._release(piece, upload)
         if not fresh and not cleared:
             return upload.id
         kept = replace(upload, expires_at=now() + KEPT_SECONDS, version=upload.version + 1)
         await self._catalog.update_upload(kept)
         return None
+
+    async def _release(self, piece_id: str, ended: Upload) -> bool:
+        """End a partial upload as the one ended that joined it; False if there is nothing to do."""
+        while piece := await self._catalog.get_upload(piece_id):
+            if piece.joined_by != ended.id or piece.state.final:
+                break
+            over = replace(piece, state=ended.state, expires_at=now(), version=piece.version + 1)
+            if await self._catalog.update_upload(over):
+                return True
+        return False
 
     async def _clear(self, upload: str) -> bool:
         """Remove the parts of an ended upload, the bytes first; False if there were none."""
