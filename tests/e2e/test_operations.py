@@ -1,5 +1,6 @@
 """What an operator sees: health, metrics, logs, and documentation that needs no other host."""
 
+import hashlib
 import json
 import re
 import time
@@ -12,6 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from tests.e2e.service import Service
 from tests.e2e.test_upload import THUMB, upload, wait_for
 from tests.samples import jpeg, tiny_jpeg
+
+PART = {"n": 1, "etag": hashlib.sha256(tiny_jpeg(97)).hexdigest()[:32]}
 
 
 @pytest.fixture(scope="module")
@@ -120,12 +123,15 @@ def test_every_route_of_the_description_answers(http: httpx.Client) -> None:
         "ref": "a%2F1.jpg",
         "webhook": webhook,
         "delivery": delivery_of(http, webhook),
+        "n": 1,
     }
     bodies = {
         ("patch", "/v1/images/{image}"): {"name": "new"},
         ("post", "/v1/images/{image}/variants"): {"variants": [THUMB]},
         ("put", "/v1/presets/{name}"): {"instructions": THUMB},
         ("post", "/v1/batches"): {"name": "again"},
+        ("post", "/v1/uploads"): {"name": "a"},
+        ("post", "/v1/uploads/{upload}/complete"): {"parts": [PART]},
         ("post", "/v1/webhooks"): {"url": "https://example.com/"},
     }
     contents = {
@@ -133,35 +139,61 @@ def test_every_route_of_the_description_answers(http: httpx.Client) -> None:
         ("put", "/v1/batches/{batch}/items/{ref}"): tiny_jpeg(99),
         ("post", "/v1/batches/{batch}/items"): b'{"ref": "b.jpg"}',
         ("post", "/v1/batches/{batch}/archive"): bytes(1024),  # an empty tar
+        ("put", "/v1/uploads/{upload}/parts/{n}"): tiny_jpeg(99),
+        ("patch", "/v1/tus/{upload}"): tiny_jpeg(99),
+    }
+    headers = {
+        ("post", "/v1/batches/{batch}/items"): {"Content-Type": "application/x-ndjson"},
+        ("post", "/v1/tus"): {"Upload-Length": "9"},
+        ("patch", "/v1/tus/{upload}"): {
+            "Upload-Offset": "0",
+            "Content-Type": "application/offset+octet-stream",
+        },
     }
     operations = [
         (method, path, operation)
         for path, methods in description["paths"].items()
         for method, operation in methods.items()
+        if path != "/v1/uploads/{upload}/part-urls"  # this store has none
     ]
     operations.sort(key=lambda one: one[0] == "delete")  # what is needed goes last
     for method, path, operation in operations:
-        place = path.format(**places, batch=sealed_batch(http) if method == "get" else batch(http))
+        batch = sealed_batch(http) if method == "get" else open_batch(http)
+        begun = by_tus(http) if path.startswith("/v1/tus") else in_parts(http)
+        place = path.format(**places, batch=batch, upload=begun)
         key = (method, path)
         answer = http.request(
             method,
             place,
             json=bodies.get(key),
             content=contents.get(key),
-            headers={"Content-Type": "application/x-ndjson"} if key in contents else {},
+            headers={"Tus-Resumable": "1.0.0", **headers.get(key, {})},
         )
         assert answer.is_success, (method, path, answer.text)
         assert str(answer.status_code) in operation["responses"], (method, path)
 
 
-def batch(http: httpx.Client) -> str:
+def open_batch(http: httpx.Client) -> str:
     """Return a batch that is open."""
     return str(http.post("/v1/batches", json={}).json()["id"])
 
 
+def in_parts(http: httpx.Client) -> str:
+    """Return an upload with one part, which ``PART`` lists."""
+    made = str(http.post("/v1/uploads", json={}).json()["id"])
+    http.put(f"/v1/uploads/{made}/parts/1", content=tiny_jpeg(97))
+    return made
+
+
+def by_tus(http: httpx.Client) -> str:
+    """Return an upload that begins by tus."""
+    headers = {"Tus-Resumable": "1.0.0", "Upload-Length": str(len(tiny_jpeg(99)))}
+    return http.post("/v1/tus", headers=headers).headers["location"].rsplit("/", 1)[-1]
+
+
 def sealed_batch(http: httpx.Client) -> str:
     """Return a batch that is complete, with one item."""
-    made = batch(http)
+    made = open_batch(http)
     http.put(f"/v1/batches/{made}/items/a%2F1.jpg", content=tiny_jpeg(97))
     http.post(f"/v1/batches/{made}/seal")
     return made

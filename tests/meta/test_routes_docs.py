@@ -8,7 +8,7 @@ from filmroll.web.app import App
 from filmroll.wiring import open_services
 
 PAGE = (Path(__file__).parents[2] / "docs" / "http-api.md").read_text()
-ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[\w/{}.<>-]*)")
+ROUTE = re.compile(r"(OPTIONS|HEAD|GET|POST|PUT|PATCH|DELETE) (/[\w/{}.<>-]*)")
 
 
 def spelled(path: str) -> str:

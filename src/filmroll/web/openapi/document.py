@@ -16,6 +16,7 @@ from filmroll.web.openapi.operations import (
     whole_batch,
 )
 from filmroll.web.openapi.schemas import SCHEMAS, Schema, ref
+from filmroll.web.openapi.tus import tus
 
 _BATCH = "/v1/batches/{batch}"
 _UPLOAD = "/v1/uploads/{upload}"
@@ -83,6 +84,7 @@ def document(app: FastAPI, *, uploads: bool, delivery: bool) -> Schema:
             paths[f"{_BATCH}/archive"] = {"post": archive()}
             paths[f"{_UPLOAD}/parts/{{n}}"] = {"put": part()}
             paths[f"{_UPLOAD}/complete"]["post"]["responses"] = completed()
+            paths |= tus()
         if delivery:
             paths["/i/{image}"] = {"get": picture("The original", [path_part("image")])}
             both = [path_part("image"), path_part("instructions")]
