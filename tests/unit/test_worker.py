@@ -123,3 +123,16 @@ async def test_a_service_that_stops_leaves_the_rest_of_a_deletion_to_the_next(
     found = [await house.catalog.get_image(one.id) for one in made]
     gone = sum(one.state is ImageState.DELETED for one in found)
     assert gone == left.counts.succeeded
+
+
+async def test_a_job_that_takes_too_long_does_not_keep_a_worker_from_stopping(
+    house, queue, working
+):
+    house.engine.open.clear()
+    _, job = await house.upload()
+    await queue.send(Lane.INTERACTIVE, [job.id])
+    async with asyncio.timeout(10):
+        while not house.engine.calls:  # noqa: ASYNC110 -- it is a number
+            await asyncio.sleep(0.01)
+        await working.drain(0.1)
+    assert (await house.catalog.get_job(job.id)).state is JobState.RUNNING  # until its lease ends

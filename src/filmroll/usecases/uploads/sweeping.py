@@ -9,7 +9,7 @@ from filmroll.ports import BlobStore, Catalog
 KEPT_SECONDS = 7 * 86_400.0  # how long one can see how an upload ended
 _PAGE = 500  # uploads: what is done to them at once shares the barriers on the disk
 _PARTS = 1000
-_PAGES = 40  # in one sweep, so that other duties come between
+_PAGES = 10  # in one sweep, so that other duties come between
 
 
 class Sweeping:
