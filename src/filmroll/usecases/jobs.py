@@ -11,6 +11,7 @@ from filmroll.ports import Catalog, Processor
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 
 _POLL_SECONDS = 0.2
+_FETCHES = 16  # by the direct call; there are so many servers that hang
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +23,7 @@ class Jobs:
         self._catalog = catalog
         self._outbox = outbox
         self._processor = processor
+        self._fetches = asyncio.Semaphore(_FETCHES)
 
     async def get(self, job: str) -> Job:
         """Return a job; raise NotFound."""
@@ -75,8 +77,18 @@ class Jobs:
 
     async def _run_or_enqueue(self, job: str) -> None:
         try:
-            await self._processor.run_job(job)
+            await self._run(job)
         except Exception as fault:
             if not isinstance(fault, Overloaded):
                 log.exception("the direct call failed; the job goes to the queue: %s", job)
             await self._outbox.send(job)
+
+    async def _run(self, job: str) -> None:
+        """Make the direct call; raise Overloaded if too many are fetching by it."""
+        if (await self.get(job)).kind is not JobKind.FETCH:
+            await self._processor.run_job(job)
+            return
+        if self._fetches.locked():
+            raise Overloaded("Too many URLs are being fetched for those who wait.", retry_after=1)
+        async with self._fetches:
+            await self._processor.run_job(job)

@@ -16,7 +16,6 @@ from filmroll.errors import (
 )
 from filmroll.instructions import Instructions, parse_canonical
 from filmroll.model import (
-    BatchState,
     Image,
     ImageState,
     Job,
@@ -29,7 +28,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Engine
 from filmroll.usecases.admission import Admission
-from filmroll.usecases.errands import Errand, NotNow
+from filmroll.usecases.errands import Errand, NotNow, called_off
 from filmroll.usecases.images import living
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.render import REFUSALS, Made, Renderer, passing
@@ -69,7 +68,7 @@ class Processing:
         known = await self._catalog.get_job(job)
         if known is None or known.state.final:
             return known
-        if await self._called_off(known):
+        if await called_off(self._catalog, known):
             return await self._catalog.cancel_job(job, now())
         if known.kind is JobKind.VARIANTS:
             self._admission.refuse_if_full(known.lane)  # before the attempt is counted
@@ -116,6 +115,8 @@ class Processing:
                 problem = _worst(made)
             except NotNow as fault:
                 await self._catalog.release_job(job, now() + fault.seconds)
+                if fault.given_back:
+                    fault.given_back()
                 return False
             except FetchUnavailable as fault:
                 if job.attempts < MAX_FETCHES:
@@ -136,18 +137,6 @@ class Processing:
         image = await living(self._catalog, job.image)
         wanted = [parse_canonical(text) for text in job.instructions]
         return await self._renderer.make(image, wanted, job.lane, record=False)
-
-    async def _called_off(self, job: Job) -> bool:
-        """Whether the batch has ended of which a job is to do one item.
-
-        In one that expired, variants of what it has stored are made all the same.
-        A batch's own job looks for itself: it may have begun something that it has to end.
-        """
-        batch = await self._catalog.get_batch(job.batch) if job.batch and job.ref else None
-        ended = {BatchState.CANCELLED}
-        if job.kind is JobKind.FETCH:
-            ended.add(BatchState.EXPIRED)
-        return batch is not None and batch.state in ended
 
     async def _give_back(self, job: Job, delay: float) -> bool:
         rested = now() + delay

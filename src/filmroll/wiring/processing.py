@@ -13,6 +13,7 @@ from filmroll.settings import CannotStart, Settings
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.batch.fetching import Fetching
+from filmroll.usecases.batch.turns import Turns
 from filmroll.usecases.errands import Errand
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
@@ -104,6 +105,7 @@ def _errands(
         ingest=base.ingest,
         uploads=base.uploads,
         outbox=base.outbox,
+        turns=Turns(stores.catalog, base.outbox),
         spool=base.spools.new,
         max_bytes=settings.max_upload_bytes,
     )

@@ -3,12 +3,14 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from filmroll.errors import FetchFailed
 from filmroll.model import ImageState, Job, LineState, derived_id
 from filmroll.ports import BlobStore, Catalog, Fetcher
 from filmroll.usecases.batch.ingest import Arrival, Ingest
 from filmroll.usecases.batch.lines import IMPORTS, Said
+from filmroll.usecases.batch.turns import Turns
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.spool import Spool
@@ -29,6 +31,7 @@ class Fetching:
         ingest: Ingest,
         uploads: Uploads,
         outbox: Outbox,
+        turns: Turns,
         spool: Callable[[], Spool],
         max_bytes: int,
     ) -> None:
@@ -38,14 +41,23 @@ class Fetching:
         self._ingest = ingest
         self._uploads = uploads
         self._outbox = outbox
+        self._turns = turns
         self._spool = spool
         self._max_bytes = max_bytes
 
     async def run(self, job: Job) -> Job:
         """Fetch and keep the image; return the job, with the image it came to.
 
-        Raises what the fetcher raises, and what stands against the image.
+        Raises what the fetcher raises, what stands against the image, and NotNow while many others
+        fetch from the same host.
         """
+        assert job.source is not None, "a fetch has a source"
+        if job.source.startswith(IMPORTS):
+            return await self._fetch(job)
+        with self._turns.at(urlsplit(job.source).hostname or "", job.id):
+            return await self._fetch(job)
+
+    async def _fetch(self, job: Job) -> Job:
         if job.batch is not None and not await self._awaited(job):
             return job  # an earlier attempt has kept it and could not say so
         spool = self._spool()

@@ -22,6 +22,7 @@ from filmroll.usecases.batch.fetching import Fetching
 from filmroll.usecases.batch.ingest import Arrival, Ingest
 from filmroll.usecases.batch.lines import Said, Verdict
 from filmroll.usecases.batch.manifest import Manifest
+from filmroll.usecases.batch.turns import Turns
 from filmroll.usecases.images import Images
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.spool import Held, Spools
@@ -112,6 +113,7 @@ class Yard:
             ingest=self.ingest,
             uploads=Uploads(**kept, announcer=announcer),
             outbox=self.outbox,
+            turns=Turns(self.catalog, self.outbox),
             spool=self.spools.new,
             max_bytes=8 * MIB,
         )
