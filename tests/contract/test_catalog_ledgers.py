@@ -70,13 +70,13 @@ async def test_what_never_came_has_failed_once_its_batch_is_sealed(catalog, ledg
     await put(catalog, *(declared(ledger, f"{number:04}") for number in range(2100)))
     sealed = await catalog.close_batch(ledger, BatchState.SEALED, 300.0)
     assert (sealed.state, sealed.finished_at) == (BatchState.SEALED, None)
-    assert [one.id for one in await catalog.sealed_batches(9)] == [ledger]
+    assert [one.id for one in await catalog.waiting_batches(9)] == [ledger]
     ended = [await catalog.end_waiting(ledger, 300.0, 1000) for _ in range(4)]
     assert ended == [1000, 1000, 100, 0]
     sealed = await catalog.get_batch(ledger)
     assert (sealed.state, sealed.finished_at) == (BatchState.COMPLETED_WITH_ERRORS, 300.0)
     assert (sealed.counts.failed, sealed.counts.open) == (2100, 0)
-    assert await catalog.sealed_batches(9) == []
+    assert await catalog.waiting_batches(9) == []
     found = await line_at(catalog, ledger, "0007")
     assert (found.problem.code, found.at) == ("not-received", 300.0)
 

@@ -95,8 +95,8 @@ class BatchesCatalog(Protocol):
         A complete batch is sealed again. Nothing is begun in one that is cancelled or expired.
         """
 
-    async def sealed_batches(self, limit: int) -> Sequence[Batch]:
-        """Return batches that wait for their last lines, oldest first."""
+    async def waiting_batches(self, limit: int) -> Sequence[Batch]:
+        """Return closed batches that have lines which are not final, oldest first."""
 
     async def due_batches(self, before: float, limit: int) -> Sequence[Batch]:
         """Return open batches that expire before that time."""

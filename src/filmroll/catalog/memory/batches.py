@@ -76,8 +76,9 @@ class Batches(Webhooks):
             self._change(batch, ended, now)
         return len(ended)
 
-    async def sealed_batches(self, limit: int) -> Sequence[Batch]:
-        found = [one for one in self._batches.values() if one.state is BatchState.SEALED]
+    async def waiting_batches(self, limit: int) -> Sequence[Batch]:
+        closed = [one for one in self._batches.values() if one.state is not BatchState.OPEN]
+        found = [one for one in closed if one.counts.open]
         return sorted(found, key=lambda one: one.created_at)[:limit]
 
     async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:

@@ -11,7 +11,15 @@ import apsw
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import insert_image, replace_image
-from filmroll.catalog.sqlite.tables import BATCHES, IMAGES, JOBS, LINES, Part
+from filmroll.catalog.sqlite.tables import (
+    BATCHES,
+    IMAGES,
+    INDEXED_LINES,
+    JOBS,
+    LINES,
+    WAITING,
+    Part,
+)
 from filmroll.catalog.sqlite.webhooks import write_deliveries
 from filmroll.model import Batch, BatchState, Image, ImageState, Job, Line, LineState, now
 from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
@@ -44,8 +52,8 @@ class Batches(Part):
     async def end_waiting(self, batch: str, now: float, limit: int) -> int:
         return await self._db.write(_end_waiting, batch, now, limit)
 
-    async def sealed_batches(self, limit: int) -> Sequence[Batch]:
-        which = "WHERE state = 'sealed' ORDER BY created_at LIMIT ?"
+    async def waiting_batches(self, limit: int) -> Sequence[Batch]:
+        which = f"WHERE {WAITING} ORDER BY created_at LIMIT ?"
         return self._db.read(BATCHES.select, which, limit)
 
     async def put_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
@@ -58,10 +66,11 @@ class Batches(Part):
         self, batch: str, state: LineState | None, after: int, limit: int
     ) -> Sequence[Line]:
         last = self._db.read(_last_number, batch)
-        while after < last:
-            if found := self._db.read(_list_lines, batch, state, after, limit):
+        stretch = last if state in INDEXED_LINES else _STRETCH
+        for first in range(after + 1, last + 1, max(stretch, 1)):
+            numbers = range(first, first + stretch)
+            if found := self._db.read(_select_lines, batch, state, numbers, limit):
                 return found
-            after += _STRETCH
             await asyncio.sleep(0)  # reads run in the event loop: others have their turn here
         return []
 
@@ -100,9 +109,9 @@ def _end_waiting(connection: apsw.Connection, batch_id: str, at: float, limit: i
     if batch is None:
         return 0
     changes: list[tuple[Line | None, Line]] = []
+    numbers = range(1, batch.counts.declared + 1)
     for state in rules.waiting(batch):
-        which = f"WHERE batch = ? AND state = '{state}' ORDER BY number LIMIT ?"
-        lines = LINES.select(connection, which, batch_id, limit - len(changes))
+        lines = _select_lines(connection, batch_id, state, numbers, limit - len(changes))
         changes += [(line, rules.waited(batch, line, at)) for line in lines]
     for _, line in changes:
         LINES.put(connection, line)
@@ -178,13 +187,19 @@ def _get_lines(connection: apsw.Connection, batch: str, refs: Sequence[str]) -> 
     return {line.ref: line for line in found if line is not None}
 
 
-def _list_lines(
-    connection: apsw.Connection, batch: str, state: LineState | None, after: int, limit: int
+def _select_lines(
+    connection: apsw.Connection,
+    batch: str,
+    state: LineState | None,
+    numbers: range,
+    limit: int,
 ) -> list[Line]:
-    # The state stands in the text, so that the partial indexes serve.
+    # SQLite would not choose a partial index by itself, and takes one only if the state stands in
+    # the text.
+    index = f"INDEXED BY lines_{state} " if state in INDEXED_LINES else ""
     chosen = "" if state is None else f"AND state = '{state}' "
-    which = f"WHERE batch = ? AND number > ? AND number <= ? {chosen}ORDER BY number LIMIT ?"
-    return LINES.select(connection, which, batch, after, after + _STRETCH, limit)
+    which = f"{index}WHERE batch = ? AND number >= ? AND number < ? {chosen}ORDER BY number LIMIT ?"
+    return LINES.select(connection, which, batch, numbers.start, numbers.stop, limit)
 
 
 def _last_number(connection: apsw.Connection, batch: str) -> int:

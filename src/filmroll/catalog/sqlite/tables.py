@@ -14,6 +14,7 @@ from filmroll.model import (
     Image,
     Job,
     Line,
+    LineState,
     Preset,
     SigningKey,
     Upload,
@@ -117,12 +118,15 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
     """,
     """
-    CREATE INDEX batches_sealed ON batches (created_at) WHERE state = 'sealed';
+    CREATE INDEX batches_waiting ON batches (created_at)
+        WHERE state <> 'open' AND record ->> '$.counts.open' > 0;
     CREATE INDEX lines_queued ON lines (batch, number) WHERE state = 'queued';
     """,
 )
 
 AT_ONCE = 1000  # rows forgotten in one step, so that others' writes come between
+INDEXED_LINES = {LineState.FAILED, LineState.DECLARED, LineState.QUEUED}  # that are looked for
+WAITING = "state <> 'open' AND record ->> '$.counts.open' > 0"  # of batches; spelled as above
 OPEN = "state IN ('queued', 'running')"  # of jobs; spelled as in their partial indexes
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -30,6 +31,8 @@ DAY = 86_400
 DEFAULT_SECONDS = 7 * DAY
 LONGEST_SECONDS = 30 * DAY
 PAGE_LINES = 500
+_CLOSED = 100  # batches that are looked at in one sweep
+_CLOSING_SECONDS = 5.0
 _LOOK_SECONDS = 0.25  # between two looks at a batch that somebody waits for
 
 
@@ -152,14 +155,18 @@ class Batches:
         return await self._close(batch, BatchState.EXPIRED)
 
     async def end_waiting(self) -> int:
-        """End what a process that died while it sealed a batch has left waiting there."""
-        return sum(
-            [await self._end_waiting(batch.id) for batch in await self._catalog.sealed_batches(100)]
-        )
+        """End what waits in vain in closed batches; return how many lines.
+
+        Whoever closed them has begun with that, but did not have the time, or died over it.
+        """
+        closed = await self._catalog.waiting_batches(_CLOSED)
+        return sum([await self._end_waiting(batch.id) for batch in closed])
 
     async def _close(self, batch: str, state: BatchState, expected: int | None = None) -> Batch:
         known(await self._catalog.close_batch(batch, state, now(), expected))
-        await self._end_waiting(batch)
+        with suppress(TimeoutError):  # a long ledger is ended by the sweeper
+            async with asyncio.timeout(_CLOSING_SECONDS):
+                await self._end_waiting(batch)
         return await self.get(batch)
 
     async def _end_waiting(self, batch: str) -> int:

@@ -186,13 +186,25 @@ class Ingest:
         await self._blobs.put_all(small)
 
     async def _discard(self, drafts: Sequence[_Draft], standings: Sequence[Standing]) -> None:
-        """Remove bytes without a record: another client was quicker, or the batch closed."""
+        """Remove bytes that no record names, nor can: others were sent, or the batch closed.
+
+        Where another attempt with these bytes may still succeed, it would lose its own: then they
+        are left to the housekeeper.
+        """
         lost = [
-            draft.entry.image.id
-            for draft, (line, taken, _) in zip(drafts, standings, strict=True)
-            if draft.entry.image and not taken and (not line or line.image != draft.entry.image.id)
+            image.id
+            for draft, standing in zip(drafts, standings, strict=True)
+            if (image := draft.entry.image) and _vain(image, standing)
         ]
         await self._blobs.delete([original_key(image) for image in lost])
+
+
+def _vain(image: Image, standing: Standing) -> bool:
+    """Whether an image was not taken, and none of the same bytes under its ref can be."""
+    if standing.taken:
+        return False
+    kept = standing.line.image if standing.line else None
+    return kept != image.id and (kept is not None or not standing.open)
 
 
 def _line(
