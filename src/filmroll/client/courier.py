@@ -15,8 +15,9 @@ from filmroll.client.parcels import SMALL_BYTES
 from filmroll.client.tally import Tally
 from filmroll.client.tar import pack, read
 from filmroll.client.transport import Transport
-from filmroll.client.views import ManifestLine, MemberVerdict, Problem
+from filmroll.client.views import ManifestLine, MemberVerdict, Problem, Verdict
 
+_UNAVAILABLE = 503
 _OF_THE_ITEM = frozenset({400, 409, 413, 415, 422})  # refusals that say nothing of the next one
 _T = TypeVar("_T")
 
@@ -51,7 +52,7 @@ class Courier:
             state = verdict["state"]
             if state in {"have", "queued"}:
                 self._tally.settle(item, arrived if state == "have" else state)
-            elif not self._open:
+            elif not self._open and _is_closed(verdict):
                 raise Missing
             elif state == "need" and isinstance(item, File):
                 needed.append(item)
@@ -103,18 +104,22 @@ class Courier:
                 flying.add(len(chunk))
                 yield chunk
 
-        broken = None
+        broken: MemberVerdict | None = None
+        busy: MemberVerdict | None = None
         try:
             async for verdict in self._batch.archive(body):
                 broken = verdict if verdict["state"] == "broken" else None
+                if _is_busy(verdict):  # not the item's fault: it stays pending
+                    busy = verdict
+                    continue
                 # What the service leaves out of an archive goes alone.
                 if verdict["ref"] in pending and verdict["state"] != "skipped":
                     file = pending.pop(verdict["ref"])
                     self._judge(file, verdict, hashes[file.ref])
         finally:
             flying.land()
-        if broken:
-            raise self._transport.cut_off(broken.get("problem", {}).get("detail"))
+        if passing := broken or busy:
+            raise self._transport.cut_off(passing.get("problem", {}).get("detail"))
         for ref, fault in faults.items():
             self._tally.fault(_fault(pending.pop(ref), fault))
         for ref, file in list(pending.items()):
@@ -138,6 +143,16 @@ class Courier:
 
     async def _in_thread(self, work: Callable[[], _T]) -> _T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _is_closed(verdict: Verdict) -> bool:
+    """Whether a batch has no place for an item, rather than that something is wrong with it."""
+    return verdict.get("problem", {}).get("code") == "conflict" or verdict["state"] == "need"
+
+
+def _is_busy(verdict: MemberVerdict) -> bool:
+    """Whether an item was refused because the service could not keep it just then."""
+    return verdict.get("problem", {}).get("status") == _UNAVAILABLE
 
 
 class _Flight:
