@@ -98,8 +98,8 @@ class Settings(BaseSettings):
     )
     engines: Annotated[int, Field(ge=1)] = Field(
         os.cpu_count() or 1,
-        description="How many pictures are processed at once for people who wait, and one more; as many "
-        "again, at a low priority, for bulk",
+        description="How many pictures are processed at once for people who wait, and one more; as "
+        "many again, at a low priority, for bulk",
     )
     engine_memory_bytes: Annotated[int, Field(ge=2**28)] = Field(
         2**31, description="The most address space of one engine process, in bytes"
