@@ -37,6 +37,7 @@ _METHODS = "OPTIONS, POST, HEAD, PATCH, DELETE"
 # cookies.
 COMMON: Mapping[str, str] = {
     "Tus-Resumable": VERSION,
+    "Tus-Version": VERSION,
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": "Location, Content-Location, Tus-Resumable, Tus-Version, "
     "Tus-Extension, Tus-Max-Size, Tus-Checksum-Algorithm, Upload-Offset, Upload-Length, "
@@ -44,7 +45,6 @@ COMMON: Mapping[str, str] = {
     "X-Request-Id",
 }
 CAPABILITIES: Mapping[str, str] = {
-    "Tus-Version": VERSION,
     "Tus-Extension": EXTENSIONS,
     "Tus-Max-Size": str(MAX_BYTES),
     "Tus-Checksum-Algorithm": ",".join(_CHECKSUMS),

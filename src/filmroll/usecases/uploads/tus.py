@@ -31,9 +31,10 @@ class Tus:
         if not intent.joins:
             return await self._sessions.create(intent)
         joined = derived_id("joined", *intent.joins, intent.said)
-        for piece in intent.joins:
-            await self._piece(piece, joined)
-        await self._sessions.create(intent, joined)
+        if await self._catalog.get_upload(joined) is None:
+            for piece in intent.joins:
+                await self._piece(piece, joined)
+            await self._sessions.create(intent, joined)
         return await self.finish(await self.get(joined))
 
     async def get(self, upload_id: str) -> Upload:
