@@ -1,11 +1,9 @@
 """Archives: every image in one becomes an item of a batch while the archive still streams in."""
 
 import asyncio
-import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 
 from filmroll.archives import ArchiveLimits, Member, Refused, Skipped, read_archive
 from filmroll.errors import BrokenArchive, FilmrollError, InvalidRequest
@@ -13,58 +11,12 @@ from filmroll.ports import Catalog
 from filmroll.usecases.batch.ingest import Arrival, Ingest
 from filmroll.usecases.batch.lines import Said, Verdict, Word, require_ref
 from filmroll.usecases.batch.manifest import Manifest
+from filmroll.usecases.batch.pairing import GROUP_SECONDS, File, Item, Pairing, close
 from filmroll.usecases.batch.texts import read_sidecar
-from filmroll.usecases.spool import Body, Held, Spool
+from filmroll.usecases.spool import Held, Spool
 
-_GROUP_ITEMS = 64
-_GROUP_BYTES = 4 << 20
-_GROUP_SECONDS = 0.5  # a slow stream's items are not held back for longer
 _IN_FLIGHT = 2  # groups on their way to the disk while the next one is read
-_SIDECAR = ".json"
 _SIDECAR_BYTES = 64 << 10
-
-
-@dataclass(slots=True)
-class _Group:
-    """Arrivals, and what was answered without one, in the archive's order."""
-
-    members: list[Arrival | Verdict] = field(default_factory=list)
-    bytes: int = 0
-    began: float = field(default_factory=time.monotonic)
-
-    def add(self, member: Arrival | Verdict) -> None:
-        self.members.append(member)
-        if isinstance(member, Arrival):
-            self.bytes += member.body.bytes
-
-    @property
-    def full(self) -> bool:
-        return (
-            len(self.members) >= _GROUP_ITEMS
-            or self.bytes >= _GROUP_BYTES
-            or (bool(self.members) and time.monotonic() - self.began > _GROUP_SECONDS)
-        )
-
-
-@dataclass(slots=True)
-class _File:
-    """A member in hand: an image that may get a sidecar, or a sidecar that waits for its image."""
-
-    ref: str
-    body: Body
-
-    @property
-    def stem(self) -> str:
-        return self.ref.rpartition(".")[0]
-
-    @property
-    def sidecar(self) -> bool:
-        return self.ref.lower().endswith(_SIDECAR)
-
-    def close(self) -> None:
-        """Forget the bytes: nobody needs them any more."""
-        if isinstance(self.body, Spool):
-            self.body.close()
 
 
 class Archives:
@@ -94,22 +46,17 @@ class Archives:
         came before is kept then, and has been answered.
         """
         flights: deque[asyncio.Task[Sequence[Verdict]]] = deque()
-        group = _Group()
         broken: FilmrollError | None = None
         try:
-            async with aclosing(self._items(stream)) as items:
+            async with aclosing(self._groups(stream)) as groups:
                 try:
-                    async for item in items:
-                        group.add(item)
-                        if group.full:
-                            flights.append(asyncio.create_task(self._land(batch, group.members)))
-                            group = _Group()
+                    async for group in groups:
+                        if group:
+                            flights.append(asyncio.create_task(self._land(batch, group)))
                         while len(flights) > _IN_FLIGHT or (flights and flights[0].done()):
                             yield await flights.popleft()
                 except FilmrollError as fault:
                     broken = fault
-            if group.members:
-                flights.append(asyncio.create_task(self._land(batch, group.members)))
             while flights:
                 yield await flights.popleft()
         finally:
@@ -117,46 +64,47 @@ class Archives:
         if broken is not None:
             raise broken
 
-    async def _land(self, batch_id: str, members: Sequence[Arrival | Verdict]) -> Sequence[Verdict]:
+    async def _land(self, batch_id: str, group: Sequence[Item]) -> Sequence[Verdict]:
         """Keep a group; a fault of a store refuses its items, which may be sent again."""
-        arrivals = [one for one in members if isinstance(one, Arrival)]
+        try:
+            members = [one for item in group for one in await self._arrivals(item)]
+            arrivals = [one for one in members if isinstance(one, Arrival)]
+            landed = iter(await self._keep(batch_id, arrivals))
+        finally:
+            close(group)
+        return [next(landed) if isinstance(one, Arrival) else one for one in members]
+
+    async def _keep(self, batch_id: str, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
         try:
             batch = await self._catalog.get_batch(batch_id)
             assert batch is not None, "batches are never forgotten"
-            landed = iter(await self._ingest.take(batch, arrivals) if arrivals else ())
+            return await self._ingest.take(batch, arrivals) if arrivals else ()
         except FilmrollError as fault:
-            landed = iter([Verdict.rejected(one.ref, fault) for one in arrivals])
-        finally:
-            for one in arrivals:
-                if isinstance(one.body, Spool):
-                    one.body.close()
-        return [next(landed) if isinstance(one, Arrival) else one for one in members]
+            return [Verdict.rejected(one.ref, fault) for one in arrivals]
 
-    async def _items(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[Arrival | Verdict]:
-        """Yield members; an image and its sidecar, one right after the other, as one item."""
-        held: _File | None = None
-        broken: FilmrollError | None = None
-        try:
-            async with aclosing(self._files(stream)) as files:
-                async for file in files:
-                    if isinstance(file, Verdict):
-                        yield file
-                    elif held is not None and _belong(held, file):
-                        for item in await self._pair(held, file):
-                            yield item
-                        held = None
-                    else:
-                        if held is not None:
-                            yield await self._alone(held)
-                        held = file
-        except FilmrollError as fault:
-            broken = fault
-        if held is not None:  # it came whole, also where the archive breaks off after it
-            yield await self._alone(held)
-        if broken is not None:
-            raise broken
+    async def _groups(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[Sequence[Item]]:
+        """Yield what came whenever it is enough, or nothing more comes for a while."""
+        pairing = Pairing()
+        async with aclosing(self._files(stream)) as files:
+            reading = asyncio.create_task(_read_on(files, pairing))
+            try:
+                while True:
+                    full, _ = await asyncio.wait({reading}, timeout=GROUP_SECONDS)
+                    if full and not reading.result():
+                        break
+                    yield pairing.take()
+                    if full:
+                        reading = asyncio.create_task(_read_on(files, pairing))
+                yield pairing.rest()
+            except FilmrollError:  # what came whole is kept, also where the archive breaks off
+                yield pairing.rest()
+                raise
+            finally:
+                reading.cancel()
+                await asyncio.gather(reading, return_exceptions=True)
+                close(pairing.rest())
 
-    async def _files(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[_File | Verdict]:
+    async def _files(self, stream: AsyncIterator[bytes]) -> AsyncGenerator[File | Verdict]:
         """Yield members whose bytes are all here, and the answers to those that stay out."""
         async with aclosing(read_archive(stream, self._limits)) as members:
             async for member in members:
@@ -167,46 +115,36 @@ class Archives:
                 else:
                     yield await self._read(member)
 
-    async def _read(self, member: Member) -> _File | Verdict:
+    async def _read(self, member: Member) -> File | Verdict:
         if member.body is not None:
-            return _File(member.name, Held(member.body))
+            return File(member.name, Held(member.body))
         spool = self._spool()
         try:
             async for chunk in member.chunks():
                 await spool.write(chunk)
             await spool.seal()
-        except FilmrollError as fault:
+        except BaseException as fault:
             spool.close()
-            if isinstance(fault, BrokenArchive):
+            if isinstance(fault, BrokenArchive) or not isinstance(fault, FilmrollError):
                 raise
             return Verdict.rejected(member.name, fault)
-        return _File(member.name, spool)
+        return File(member.name, spool)
 
-    async def _alone(self, file: _File) -> Arrival | Verdict:
-        if file.sidecar:
-            file.close()
-            return _skipped(file.ref, "no image of this name is beside it")
-        return await self._arrival(file, Said())
-
-    async def _pair(self, one: _File, other: _File) -> Sequence[Arrival | Verdict]:
-        image, sidecar = (other, one) if one.sidecar else (one, other)
+    async def _arrivals(self, item: Item) -> Sequence[Arrival | Verdict]:
+        """Return what becomes of the files that belong together."""
+        if isinstance(item, Verdict):
+            return [item]
+        image, sidecar = item.image, item.sidecar
+        if image is None:
+            return [_skipped(one.ref, "no image of this name is beside it") for one in item.files]
+        told = [_skipped(sidecar.ref, "sidecar")] if sidecar else []
         try:
-            said = await self._said(sidecar)
+            said = await self._said(sidecar) if sidecar else Said()
+            return [Arrival(ref=require_ref(image.ref), body=image.body, said=said), *told]
         except FilmrollError as fault:
-            image.close()
-            return [Verdict.rejected(image.ref, fault), _skipped(sidecar.ref, "sidecar")]
-        finally:
-            sidecar.close()
-        return [await self._arrival(image, said), _skipped(sidecar.ref, "sidecar")]
+            return [Verdict.rejected(image.ref, fault), *told]
 
-    async def _arrival(self, file: _File, said: Said) -> Arrival | Verdict:
-        try:
-            return Arrival(ref=require_ref(file.ref), body=file.body, said=said)
-        except InvalidRequest as fault:
-            file.close()
-            return Verdict.rejected(file.ref, fault)
-
-    async def _said(self, sidecar: _File) -> Said:
+    async def _said(self, sidecar: File) -> Said:
         """Read a sidecar; raise InvalidRequest or MalformedRequest for one that cannot be."""
         if sidecar.body.bytes > _SIDECAR_BYTES:
             raise InvalidRequest(
@@ -223,9 +161,13 @@ class Archives:
         ).check()
 
 
-def _belong(one: _File, other: _File) -> bool:
-    """Whether one of two neighbours is the sidecar of the other."""
-    return one.sidecar != other.sidecar and one.stem == other.stem
+async def _read_on(files: AsyncGenerator[File | Verdict], pairing: Pairing) -> bool:
+    """Read until there is a group; False if there was no more to read."""
+    async for file in files:
+        pairing.add(file)
+        if pairing.full:
+            return True
+    return False
 
 
 def _skipped(name: str, reason: str) -> Verdict:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 import pytest
 
 from filmroll.errors import BrokenArchive, IncompleteBody, UnsupportedMedia
+from filmroll.usecases.batch import pairing
 from filmroll.usecases.batch.lines import Verdict, Word
 from tests.samples import jpeg, tiny_jpeg
 from tests.unit.archives.making import tar
@@ -112,22 +113,88 @@ async def test_what_is_no_archive_is_answered_with_nothing(yard: Yard) -> None:
         await anext(groups)
 
 
-async def test_a_slow_stream_is_kept_as_it_comes(yard: Yard) -> None:
-    """What has come is not held back until a group is full."""
-    body, batch = tar(dict(list(FILES.items())[:3])), await yard.open()
-    go = asyncio.Event()
+class Slow:
+    """A stream that goes on only when it is told to."""
 
-    async def slow():
-        yield body[: 2 * 5120]
-        await asyncio.sleep(0.6)
-        yield body[2 * 5120 : 3 * 5120 + 100]
-        await go.wait()
-        yield body[3 * 5120 + 100 :]
+    def __init__(self, *parts: bytes) -> None:
+        self._parts = parts
+        self.go = asyncio.Event()
 
-    async with aclosing(yard.archives.take(batch.id, slow())) as groups:
-        taking = asyncio.create_task(anext(groups))
-        async with asyncio.timeout(5):
-            while not await yard.ledger(batch):  # noqa: ASYNC110 -- nobody rings a bell
-                await asyncio.sleep(0.02)
-        go.set()
-        assert (await taking)[0].word is Word.STORED
+    async def chunks(self):
+        yield self._parts[0]
+        for part in self._parts[1:]:
+            await self.go.wait()
+            self.go.clear()
+            yield part
+
+
+def parts(*groups: dict[str, bytes]) -> list[bytes]:
+    """Return a tar cut between groups of its members."""
+    bodies = [tar(group) for group in groups]
+    ends = [len(body.rstrip(b"\0")) + -len(body.rstrip(b"\0")) % 512 for body in bodies]
+    *rest, last = [body[:end] for body, end in zip(bodies, ends, strict=True)]
+    return [*rest, last + bytes(1024)]
+
+
+async def answered(groups) -> dict[str, Word]:
+    async with asyncio.timeout(5):
+        return told(list(await anext(groups)))
+
+
+async def test_a_stream_that_pauses_holds_nothing_back_but_the_last(yard: Yard) -> None:
+    """The last file may still get its sidecar."""
+    batch, files = await yard.open(), dict(list(FILES.items())[:3])
+    stream = Slow(*parts(files, {"003.jpg": FILES["003.jpg"], "003.json": SAID}))
+    async with aclosing(yard.archives.take(batch.id, stream.chunks())) as groups:
+        assert await answered(groups) == dict.fromkeys(["000.jpg", "001.jpg"], Word.STORED)
+        assert (await yard.ledger(batch)).keys() == {"000.jpg", "001.jpg"}
+        stream.go.set()
+        assert await answered(groups) == {
+            "002.jpg": Word.STORED, "003.jpg": Word.STORED, "003.json": Word.SKIPPED,
+        }  # fmt: skip
+        assert [one async for one in groups] == []
+
+
+async def test_after_a_long_pause_an_image_waits_for_its_sidecar_no_more(
+    yard: Yard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pairing, "_SIDECAR_SECONDS", 0.6)
+    batch = await yard.open()
+    stream = Slow(*parts({"a.jpg": FILES["000.jpg"]}, {"a.json": SAID, "b.jpg": FILES["001.jpg"]}))
+    async with aclosing(yard.archives.take(batch.id, stream.chunks())) as groups:
+        assert await answered(groups) == {"a.jpg": Word.STORED}
+        stream.go.set()
+        assert await answered(groups) == {"a.json": Word.REJECTED, "b.jpg": Word.STORED}
+    assert (await yard.ledger(batch)).keys() == {"a.jpg", "b.jpg"}
+
+
+@pytest.mark.parametrize("first", ["a.jpg", "a.json"])
+async def test_a_pause_within_a_pair_does_not_part_it(yard: Yard, first: str) -> None:
+    batch = await yard.open()
+    files = {"a.jpg": FILES["000.jpg"], "a.json": SAID}
+    other = ({"a.jpg", "a.json"} - {first}).pop()
+    stream = Slow(*parts({first: files[first]}, {other: files[other]}))
+    async with aclosing(yard.archives.take(batch.id, stream.chunks())) as groups:
+        answer = asyncio.create_task(answered(groups))
+        await asyncio.sleep(1.2)
+        stream.go.set()
+        assert await answer == {"a.jpg": Word.STORED, "a.json": Word.SKIPPED}
+    line = (await yard.ledger(batch))["a.jpg"]
+    image = await yard.catalog.get_image(line.image)
+    assert image is not None
+    assert image.tags == ("said",)
+
+
+@pytest.mark.parametrize("size", [100, 2 * MIB])
+async def test_a_reader_that_leaves_during_a_pause_leaves_nothing_behind(
+    yard: Yard, size: int
+) -> None:
+    body = tar({"a.jpg": LARGE, "b.jpg": jpeg(64, 48) + bytes(size)})
+    stream = Slow(body[: len(LARGE) + 5000], b"")
+    async with aclosing(yard.archives.take((await yard.open()).id, stream.chunks())) as groups:
+        reading = asyncio.create_task(anext(groups))
+        await asyncio.sleep(0.2)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+    assert yard.spooled() == []
