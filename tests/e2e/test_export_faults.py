@@ -123,7 +123,7 @@ def test_a_client_that_stops_reading_is_given_up(data: Path) -> None:
             assert open_blobs(service) == 0
             got = b"".join(iter(lambda: connection.recv(1 << 20), b""))
         assert not got.endswith(b"0\r\n\r\n")
-        assert "export given up" in service.log.read_text()
+        assert "answer given up" in service.log.read_text()
 
 
 class Stream(io.RawIOBase):
