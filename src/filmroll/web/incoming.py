@@ -58,8 +58,7 @@ class Incoming:
     def stop(self) -> None:
         """Let whoever reads the body hear, now or at the next read, that it has ended."""
         self._unwanted = self._silent = True
-        if self._waiting is not None:
-            self._give_up(self._waiting)
+        self._give_up()
 
     async def left(self) -> None:
         """Return once the client has left; for an answer that is sent while nobody reads on."""
@@ -70,7 +69,7 @@ class Incoming:
         """Wait for a message, but not for ever: as asyncio.timeout does, at a third of its cost."""
         task = asyncio.current_task()
         assert task is not None
-        alarm = asyncio.get_running_loop().call_later(STALL_SECONDS, self._give_up, task)
+        alarm = asyncio.get_running_loop().call_later(STALL_SECONDS, self._give_up)
         self._waiting = task
         try:
             return await self._receive()
@@ -82,9 +81,12 @@ class Incoming:
             alarm.cancel()
             self._waiting = None
 
-    def _give_up(self, task: "asyncio.Task[Any]") -> None:
-        self._stalled = self._silent = True
-        task.cancel()
+    def _give_up(self) -> None:
+        """Wake who waits; once only, for he takes back one cancellation."""
+        if self._waiting is not None:
+            self._stalled = self._silent = True
+            self._waiting.cancel()
+            self._waiting = None
 
     def _too_late(self) -> IncompleteBody:
         if self._unwanted:
