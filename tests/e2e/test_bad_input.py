@@ -189,7 +189,9 @@ def test_a_broken_form(http):
         400,
         "malformed-request",
     )
-    refused(http.post("/v1/images", json={"url": "http://127.0.0.1/"}), 415, "unsupported-media")
+    refused(http.post("/v1/images", json={"url": "http://127.0.0.1/"}), 422, "forbidden-address")
+    refused(http.post("/v1/images", json={"url": "file:///etc/passwd"}), 422, "invalid-request")
+    refused(http.post("/v1/images", json=["http://example.com/"]), 422, "invalid-request")
 
 
 @pytest.mark.parametrize(
