@@ -12,8 +12,8 @@ help: ## list the targets
 serve: $(READY) ## run Filmroll on http://127.0.0.1:8000, data in ./filmroll-data
 	$(BIN)/filmroll serve
 
-test: $(READY) ## run all tests
-	$(BIN)/pytest
+test: $(READY) ## run all tests, two files at a time: most of their time they wait for services and disks
+	$(BIN)/pytest -n 2 --dist loadfile
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .
