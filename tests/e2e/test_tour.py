@@ -157,7 +157,10 @@ def test_the_command_line_shows_urls(tour, service) -> None:
 
 def test_a_folder_is_pushed_once(tour, service) -> None:
     pictures = len(list((tour[0] / "photos").iterdir()))
+    said = shown(tour, "filmroll push")
+    assert f"all {pictures} are there" in said
+    named = re.search(r"batch (\w{26})", said)
+    assert named
     with service.client() as http:
-        [batch] = http.get("/v1/batches").json()["items"]
+        batch = http.get(f"/v1/batches/{named[1]}").json()
     assert (batch["state"], batch["counts"]["succeeded"]) == ("completed", pictures)
-    assert f"all {pictures} are there" in shown(tour, "filmroll push")
