@@ -402,6 +402,10 @@ class InternalError(FilmrollError):
     code, title, kind = "internal-error", "Internal error", Kind.INTERNAL
 
 
+# Faults that are told of the image or of its instructions.
+REFUSALS = (InvalidRequest, UnsupportedMedia, TooLarge)
+
+
 def catalogue(root: type[FilmrollError] = FilmrollError) -> Iterator[type[FilmrollError]]:
     """Yield every error class below ``root``, parents first."""
     for child in root.__subclasses__():

@@ -4,23 +4,46 @@ import base64
 import binascii
 import hashlib
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple
+from typing import TypeVar
 
 from filmroll.errors import InvalidRequest
 from filmroll.model import Batch, Image, WebhookDelivery, is_id
 from filmroll.ports import BatchFilter, DeliveryFilter, ImageFilter
 
 Filter = ImageFilter | BatchFilter | DeliveryFilter
+Record = TypeVar("Record", Image, Batch, WebhookDelivery)
+Position = tuple[float, str]  # ``created_at`` and id
 
 
-def after(record: Image | Batch | WebhookDelivery, where: Filter) -> str:
-    """Return the cursor that continues a listing after ``record``."""
+def page(
+    found: Sequence[Record], limit: int, where: Filter
+) -> tuple[tuple[Record, ...], str | None]:
+    """Return a page of what was found, and the cursor that continues it, if there is more.
+
+    ``found`` is newest first, and holds one record more than ``limit`` if there is one.
+    """
+    following = _after(found[limit - 1], where) if len(found) > limit else None
+    return tuple(found[:limit]), following
+
+
+def newest(records: Iterable[Record], before: Position | None) -> Sequence[Record]:
+    """Return what comes after a position, newest first."""
+    places = {(record.created_at, record.id): record for record in records}
+    beyond = [place for place in places if before is None or place < before]
+    return [places[place] for place in sorted(beyond, reverse=True)]
+
+
+def _after(record: Image | Batch | WebhookDelivery, where: Filter) -> str:
     text = json.dumps([record.created_at, record.id, _fingerprint(where)])
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def position(cursor: str, where: Filter) -> tuple[float, str]:
-    """Return ``created_at`` and id of the record before; InvalidRequest for a foreign cursor."""
+def position(cursor: str | None, where: Filter) -> Position | None:
+    """Return where the page before has ended; InvalidRequest for a foreign cursor."""
+    if cursor is None:
+        return None
     try:
         padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
         created_at, record, fingerprint = json.loads(base64.urlsafe_b64decode(padded))

@@ -70,6 +70,11 @@ class Counts:
     open: int = 0  # not final
     bytes: int = 0  # of the images
 
+    @property
+    def told(self) -> dict[str, int]:
+        """Those that a client is told: the ``open`` ones follow from the others and the state."""
+        return {name: getattr(self, name) for name in self.__slots__ if name != "open"}
+
     def __add__(self, other: "Counts") -> "Counts":
         return self._combined(other, 1)
 

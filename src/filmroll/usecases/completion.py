@@ -32,5 +32,4 @@ class Completion:
 
     def later(self, image: Image) -> None:
         """Leave the variants of a stored image to the queue."""
-        if image.state is ImageState.STORED:
-            self._outbox.enqueue(image.id)
+        self._outbox.enqueue_variants(image)

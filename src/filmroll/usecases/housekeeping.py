@@ -1,6 +1,5 @@
 """What makes every broken-off step harmless: the sweeper."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from filmroll.model import (
@@ -13,6 +12,7 @@ from filmroll.model import (
 from filmroll.ports import CHECKS, BlobStore, Catalog, Epochs, JobQueue
 from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.outbox import Outbox, send_all
+from filmroll.usecases.spool import files_in
 from filmroll.usecases.uploads.sweeping import Sweeping
 
 # A variant that was being written while its image was buried may leave its bytes behind for as
@@ -118,10 +118,7 @@ class Housekeeping:
 
     def _clear_spool(self) -> int:
         old = now() - ORPHAN_SECONDS
-        stale = [file for file in self._files() if file.stat().st_mtime < old]
+        stale = [file for file in files_in(self._spool) if file.stat().st_mtime < old]
         for file in stale:
             file.unlink(missing_ok=True)
         return len(stale)
-
-    def _files(self) -> Sequence[Path]:
-        return list(self._spool.glob("spool-*")) if self._spool.is_dir() else []

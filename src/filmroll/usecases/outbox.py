@@ -5,7 +5,7 @@ import logging
 from collections.abc import Coroutine, Iterable, Sequence
 from typing import Any
 
-from filmroll.model import Job, now
+from filmroll.model import Image, ImageState, Job, now
 from filmroll.ports import Catalog, JobQueue
 
 # A job that was written down but not sent for so long is sent to the queue by the sweeper.
@@ -28,6 +28,11 @@ class Outbox:
     def enqueue(self, job: str) -> None:
         """Send a job to the queue behind the answer's back: if it is lost, the sweeper sends it."""
         self.begin(self.send(job))
+
+    def enqueue_variants(self, image: Image) -> None:
+        """Send the job of an image that was just stored, if there are variants to make."""
+        if image.state is ImageState.STORED:
+            self.enqueue(image.id)
 
     def enqueue_all(self, jobs: Iterable[Job]) -> None:
         """Send jobs that were just written down, as ``enqueue`` does."""

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from filmroll.errors import (
+    REFUSALS,
     Conflict,
     Deleted,
     DigestMismatch,
@@ -31,7 +32,7 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.errands import Errand, NotNow, called_off
 from filmroll.usecases.images import living
 from filmroll.usecases.liveness import Liveness
-from filmroll.usecases.render import REFUSALS, Made, Renderer, passing
+from filmroll.usecases.render import Made, Renderer, passing
 from filmroll.usecases.webhooks.announcing import Announcer
 
 LEASE_SECONDS = 60.0

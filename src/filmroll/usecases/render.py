@@ -9,14 +9,12 @@ from functools import partial
 from typing import BinaryIO, NamedTuple
 
 from filmroll.errors import (
+    REFUSALS,
     Deleted,
     EngineCrashed,
     InternalError,
-    InvalidRequest,
     ProcessingLimit,
-    TooLarge,
     UnknownWatermark,
-    UnsupportedMedia,
 )
 from filmroll.instructions import Instructions
 from filmroll.model import (
@@ -35,8 +33,6 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.hot import LARGEST_BYTES
 from filmroll.usecases.liveness import Liveness
 
-# Faults that are told of the image or of its instructions.
-REFUSALS = (InvalidRequest, UnsupportedMedia, TooLarge)
 # Faults that may be the engine's, or the hour's: another attempt may do better.
 _PASSING = (EngineCrashed, ProcessingLimit, InternalError)
 _PASSING_CODES = frozenset(fault.code for fault in _PASSING)

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import hashlib
 import io
+import os
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import BinaryIO, Protocol
 from filmroll.errors import DigestMismatch, StorageFull, StoreUnavailable, TooLarge
 
 IN_MEMORY_BYTES = 1 << 20  # of one body
+_PREFIX = "spool-"
 ALL_IN_MEMORY_BYTES = 64 << 20  # of all bodies of a process; what comes beyond goes to files
 
 
@@ -177,10 +179,8 @@ class Spool:
         self._memory.held += more
 
     def _create(self) -> BinaryIO:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=self._folder, prefix="spool-")
-        self.body = Path(name)
-        return open(descriptor, "w+b")  # noqa: PTH123 -- a descriptor; lives with the spool
+        file, self.body = create_file(self._folder)
+        return file
 
 
 class Spools:
@@ -199,6 +199,18 @@ class Spools:
     def limited(self, limit: int, refusal: Refusal) -> Spool:
         """Return an empty spool that takes another size."""
         return Spool(self.folder, limit, self._memory, refusal)
+
+
+def create_file(folder: Path) -> tuple[io.BufferedRandom, Path]:
+    """Return a new file among the bodies that stream in; made if need be, its folder, too."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=folder, prefix=_PREFIX)
+    return os.fdopen(descriptor, "w+b"), Path(name)
+
+
+def files_in(folder: Path) -> Sequence[Path]:
+    """Return the files that bodies lie in, or were left behind in."""
+    return list(folder.glob(f"{_PREFIX}*"))
 
 
 def require_digests(actual: bytes, announced: Sequence[bytes]) -> None:

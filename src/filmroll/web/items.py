@@ -136,12 +136,10 @@ class ItemsRoute:
         """Read what the query says of the item; raise whatever is wrong with it."""
         fields = query(request, _FIELDS)
         variants = [spelling(text) for text in fields.get("variant", ())]
-        return Said(
-            name=one(fields, "name"),
-            tags=tuple(dict.fromkeys(fields["tag"])) if "tag" in fields else None,
-            metadata=metadata_field(one(fields, "metadata")),
-            variants=await self._services.manifest.variants_of(variants) if variants else None,
-        ).check()
+        metadata = metadata_field(one(fields, "metadata"))
+        return await self._services.manifest.said(
+            one(fields, "name"), fields.get("tag"), metadata, variants or None
+        )
 
     async def _manifest(self, request: Request, batch: Batch, answers: Answers) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()

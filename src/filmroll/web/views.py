@@ -1,7 +1,6 @@
 """Records as JSON, in the words of the contract."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -145,8 +144,6 @@ def job_view(job: Job) -> dict[str, Any]:
 
 def batch_view(batch: Batch, links: Links) -> dict[str, Any]:
     """Return a batch."""
-    sums = asdict(batch.counts)
-    del sums["open"]
     here = f"/v1/batches/{batch.id}"
     feeds = ("items", "archive", "seal", "events", "results", "retry")
     return {
@@ -163,7 +160,7 @@ def batch_view(batch: Batch, links: Links) -> dict[str, Any]:
         "expires_at": timestamp(batch.expires_at),
         "sealed_at": timestamp(batch.sealed_at),
         "finished_at": timestamp(batch.finished_at),
-        "counts": sums,
+        "counts": batch.counts.told,
         "links": {
             "self": here,
             **{feed: f"{here}/{feed}" for feed in feeds},

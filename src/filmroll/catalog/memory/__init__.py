@@ -56,20 +56,10 @@ class MemoryCatalog(Uploads):
         return updated is not None
 
     async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
-        before = None if cursor is None else cursors.position(cursor, where)
-        found = sorted(
-            (
-                image
-                for image in self._images.values()
-                if _matches(image, where)
-                and (before is None or (image.created_at, image.id) < before)
-            ),
-            key=lambda image: (image.created_at, image.id),
-            reverse=True,
-        )
-        more = len(found) > limit
-        following = cursors.after(found[limit - 1], where) if more else None
-        return ImagePage(items=tuple(found[:limit]), next_cursor=following)
+        matching = [image for image in self._images.values() if _matches(image, where)]
+        found = cursors.newest(matching, cursors.position(cursor, where))
+        items, following = cursors.page(found, limit, where)
+        return ImagePage(items=items, next_cursor=following)
 
     async def bury_image(self, image: str, purge_at: float) -> bool:
         tombstone = rules.buried(self._images.get(image))

@@ -41,21 +41,14 @@ class Batches(Webhooks):
         return self._batches.get(batch)
 
     async def list_batches(self, where: BatchFilter, limit: int, cursor: str | None) -> BatchPage:
-        before = None if cursor is None else cursors.position(cursor, where)
-        found = sorted(
-            (
-                batch
-                for batch in self._batches.values()
-                if where.name in {None, batch.name}
-                and where.state in {None, batch.state}
-                and (before is None or (batch.created_at, batch.id) < before)
-            ),
-            key=lambda batch: (batch.created_at, batch.id),
-            reverse=True,
-        )
-        more = len(found) > limit
-        following = cursors.after(found[limit - 1], where) if more else None
-        return BatchPage(items=tuple(found[:limit]), next_cursor=following)
+        matching = [
+            batch
+            for batch in self._batches.values()
+            if where.name in {None, batch.name} and where.state in {None, batch.state}
+        ]
+        found = cursors.newest(matching, cursors.position(cursor, where))
+        items, following = cursors.page(found, limit, where)
+        return BatchPage(items=items, next_cursor=following)
 
     async def close_batch(
         self, batch: str, state: BatchState, now: float, expected: int | None = None

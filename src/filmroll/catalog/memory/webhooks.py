@@ -64,20 +64,14 @@ class Webhooks:
     async def list_deliveries(
         self, where: DeliveryFilter, limit: int, cursor: str | None
     ) -> DeliveryPage:
-        before = None if cursor is None else cursors.position(cursor, where)
-        found = sorted(
-            (
-                delivery
-                for delivery in self._sent_to(where.endpoint)
-                if where.state in {None, delivery.state}
-                and (before is None or (delivery.created_at, delivery.id) < before)
-            ),
-            key=lambda delivery: (delivery.created_at, delivery.id),
-            reverse=True,
-        )
-        more = len(found) > limit
-        following = cursors.after(found[limit - 1], where) if more else None
-        return DeliveryPage(items=tuple(found[:limit]), next_cursor=following)
+        matching = [
+            delivery
+            for delivery in self._sent_to(where.endpoint)
+            if where.state in {None, delivery.state}
+        ]
+        found = cursors.newest(matching, cursors.position(cursor, where))
+        items, following = cursors.page(found, limit, where)
+        return DeliveryPage(items=items, next_cursor=following)
 
     async def claim_deliveries(
         self, endpoint: str, limit: int, now: float, lease: float

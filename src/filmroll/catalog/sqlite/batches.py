@@ -38,11 +38,9 @@ class Batches(Part):
         return self._db.read(BATCHES.get, batch)
 
     async def list_batches(self, where: BatchFilter, limit: int, cursor: str | None) -> BatchPage:
-        before = None if cursor is None else cursors.position(cursor, where)
-        batches = self._db.read(_select, where, limit + 1, before)
-        more = len(batches) > limit
-        following = cursors.after(batches[limit - 1], where) if more else None
-        return BatchPage(items=tuple(batches[:limit]), next_cursor=following)
+        found = self._db.read(_select, where, limit + 1, cursors.position(cursor, where))
+        items, following = cursors.page(found, limit, where)
+        return BatchPage(items=items, next_cursor=following)
 
     async def close_batch(
         self, batch: str, state: BatchState, now: float, expected: int | None = None

@@ -32,11 +32,9 @@ class Images(Part):
         return await self._db.write(_update, image)
 
     async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
-        before = None if cursor is None else cursors.position(cursor, where)
-        images = self._db.read(_select, where, limit + 1, before)
-        more = len(images) > limit
-        following = cursors.after(images[limit - 1], where) if more else None
-        return ImagePage(items=tuple(images[:limit]), next_cursor=following)
+        found = self._db.read(_select, where, limit + 1, cursors.position(cursor, where))
+        items, following = cursors.page(found, limit, where)
+        return ImagePage(items=items, next_cursor=following)
 
     async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
         return self._db.read(_find, sha256s)

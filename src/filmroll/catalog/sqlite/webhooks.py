@@ -53,11 +53,9 @@ class Webhooks(Part):
     async def list_deliveries(
         self, where: DeliveryFilter, limit: int, cursor: str | None
     ) -> DeliveryPage:
-        before = None if cursor is None else cursors.position(cursor, where)
-        deliveries = self._db.read(_select, where, limit + 1, before)
-        more = len(deliveries) > limit
-        following = cursors.after(deliveries[limit - 1], where) if more else None
-        return DeliveryPage(items=tuple(deliveries[:limit]), next_cursor=following)
+        found = self._db.read(_select, where, limit + 1, cursors.position(cursor, where))
+        items, following = cursors.page(found, limit, where)
+        return DeliveryPage(items=items, next_cursor=following)
 
     async def claim_deliveries(
         self, endpoint: str, limit: int, now: float, lease: float

@@ -10,8 +10,8 @@ from filmroll.errors import Deleted, FilmrollError, InvalidRequest, NotFound
 from filmroll.instructions import parse_canonical
 from filmroll.model import Action, Batch, BatchState, Image, Job, Line, LineState, now
 from filmroll.ports import Catalog, Entry, ImageFilter
-from filmroll.usecases.batch.entries import Twins, failed
-from filmroll.usecases.batch.lines import Said
+from filmroll.usecases.batch.entries import Offering, Twins, failed
+from filmroll.usecases.batch.lines import Said, known
 from filmroll.usecases.errands import NotNow
 from filmroll.usecases.images import MAX_PAGE, Images, header_of
 from filmroll.usecases.outbox import Outbox
@@ -28,7 +28,7 @@ class Acting:
     def __init__(self, catalog: Catalog, images: Images, outbox: Outbox) -> None:
         self._catalog = catalog
         self._images = images
-        self._outbox = outbox
+        self._offering = Offering(catalog, outbox)
         self._twins = Twins(catalog)
         self._stopped = False
 
@@ -39,8 +39,7 @@ class Acting:
     async def run(self, job: Job) -> Job:
         """Go through the images; return the job. Raises NotNow once it is to stop."""
         assert job.batch is not None, "it is the job of a batch"
-        batch = await self._catalog.get_batch(job.batch)
-        assert batch is not None, "batches are never forgotten"
+        batch = known(await self._catalog.get_batch(job.batch))
         if batch.action is Action.DELETE:  # also in one that was cancelled since
             await self._end_deletions(batch)
         async for page in self._pages(batch):
@@ -101,9 +100,7 @@ class Acting:
 
     async def _make(self, batch: Batch, page: Sequence[Image]) -> None:
         entries = [await self._entry(batch, image) for image in page]
-        standings = await self._catalog.put_lines(batch.id, entries)
-        taken = zip(entries, standings, strict=True)
-        self._outbox.enqueue_all(entry.job for entry, it in taken if it.taken and entry.job)
+        await self._offering.offer(batch.id, entries)
 
     async def _entry(self, batch: Batch, image: Image) -> Entry:
         line = _line(batch, image, LineState.PROCESSING)

@@ -9,7 +9,7 @@ from filmroll.archives import ArchiveLimits, Member, Refused, Skipped, read_arch
 from filmroll.errors import BrokenArchive, FilmrollError, InvalidRequest
 from filmroll.ports import Catalog
 from filmroll.usecases.batch.ingest import Arrival, Ingest
-from filmroll.usecases.batch.lines import Said, Verdict, Word, require_ref
+from filmroll.usecases.batch.lines import Said, Verdict, Word, known, require_ref
 from filmroll.usecases.batch.manifest import Manifest
 from filmroll.usecases.batch.pairing import GROUP_SECONDS, File, Item, Pairing, close
 from filmroll.usecases.batch.texts import read_sidecar
@@ -76,8 +76,7 @@ class Archives:
 
     async def _keep(self, batch_id: str, arrivals: Sequence[Arrival]) -> Sequence[Verdict]:
         try:
-            batch = await self._catalog.get_batch(batch_id)
-            assert batch is not None, "batches are never forgotten"
+            batch = known(await self._catalog.get_batch(batch_id))
             return await self._ingest.take(batch, arrivals) if arrivals else ()
         except FilmrollError as fault:
             return [Verdict.rejected(one.ref, fault) for one in arrivals]
@@ -153,12 +152,7 @@ class Archives:
                 actual=sidecar.body.bytes,
             )
         text = read_sidecar(sidecar.body.file().read())
-        return Said(
-            name=text.name,
-            tags=None if text.tags is None else tuple(dict.fromkeys(text.tags)),
-            metadata=text.metadata,
-            variants=await self._manifest.variants_of(text.variants),
-        ).check()
+        return await self._manifest.said(text.name, text.tags, text.metadata, text.variants)
 
 
 async def _read_on(files: AsyncGenerator[File | Verdict], pairing: Pairing) -> bool:

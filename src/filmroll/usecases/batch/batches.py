@@ -22,7 +22,13 @@ from filmroll.model import (
     now,
 )
 from filmroll.ports import BatchFilter, BatchPage, Catalog, Entry
-from filmroll.usecases.batch.lines import fetch_job, require_upload, variants_job
+from filmroll.usecases.batch.lines import (
+    fetch_job,
+    known,
+    own_variants,
+    require_upload,
+    variants_job,
+)
 from filmroll.usecases.images import MAX_PAGE, Annotations
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 from filmroll.usecases.resolve import Resolver
@@ -56,18 +62,12 @@ class Batches:
         batch_id: str | None = None,
     ) -> Batch:
         """Open a batch for uploads; the same one again under an id that was used before."""
-        Annotations(name=name).check()
-        at = now()
-        batch = Batch(
-            id=batch_id or new_id(),
-            state=BatchState.OPEN,
-            created_at=at,
-            expires_at=at + expires_in,
-            name=name,
+        blank = await self._blank(batch_id, name, variants, webhook)
+        batch = replace(
+            blank,
+            expires_at=blank.created_at + expires_in,
             on_duplicate=on_duplicate,
-            variants=await self._texts(variants),
             expected_count=expected_count,
-            webhook=await self._checked_webhook(webhook),
         )
         return await self._catalog.add_batch(batch)
 
@@ -82,27 +82,16 @@ class Batches:
         batch_id: str | None = None,
     ) -> Batch:
         """Begin to delete, or to make variants of, all images that a filter finds now."""
-        Annotations(name=name).check()
         if action is Action.VARIANTS and not variants:
             raise InvalidRequest("Say which variants to make.", pointer="/variants")
-        at = now()
-        batch = Batch(
-            id=batch_id or new_id(),
-            state=BatchState.OPEN,
-            created_at=at,
-            expires_at=at + LONGEST_SECONDS,
-            name=name,
-            action=action,
-            variants=await self._texts(variants),
-            where=where,
-            webhook=await self._checked_webhook(webhook),
-        )
+        blank = await self._blank(batch_id, name, variants, webhook)
+        batch = replace(blank, action=action, where=where)
         job = Job(
             id=batch.id,
             image="",
             instructions=(),
-            created_at=at,
-            due_at=at + OVERDUE_SECONDS,
+            created_at=batch.created_at,
+            due_at=batch.created_at + OVERDUE_SECONDS,
             kind=JobKind.BATCH,
             lane=Lane.IO,
             batch=batch.id,
@@ -203,6 +192,22 @@ class Batches:
             self._outbox.enqueue_all(jobs)
         return await self.get(batch)
 
+    async def _blank(
+        self, batch_id: str | None, name: str | None, variants: Sequence[Any], webhook: str | None
+    ) -> Batch:
+        """Return an open batch with what every kind has; raise InvalidRequest."""
+        Annotations(name=name).check()
+        at = now()
+        return Batch(
+            id=batch_id or new_id(),
+            state=BatchState.OPEN,
+            created_at=at,
+            expires_at=at + LONGEST_SECONDS,
+            name=name,
+            variants=await self._texts(variants),
+            webhook=await self._checked_webhook(webhook),
+        )
+
     async def _checked_webhook(self, webhook: str | None) -> str | None:
         if webhook is not None:
             found = await self._catalog.get_endpoint(webhook)
@@ -217,13 +222,6 @@ class Batches:
         return tuple(one.canonical() for one in resolved)
 
 
-def known(batch: Batch | None) -> Batch:
-    """Return a batch that was looked for; raise NotFound if there is none."""
-    if batch is None:
-        raise NotFound("There is no batch with this id.")
-    return batch
-
-
 def _again(batch: Batch, line: Line) -> Entry:
     """Return a failed line as it is begun anew, with its job."""
     at = now()
@@ -232,5 +230,4 @@ def _again(batch: Batch, line: Line) -> Entry:
         fresh = replace(line, state=LineState.QUEUED, problem=None, at=at)
         return Entry(line=fresh, job=fetch_job(batch, fresh, due))
     fresh = replace(line, state=LineState.PROCESSING, problem=None, at=at)
-    texts = batch.variants if line.variants is None else line.variants
-    return Entry(line=fresh, job=variants_job(fresh, texts, due))
+    return Entry(line=fresh, job=variants_job(fresh, own_variants(batch, line), due))

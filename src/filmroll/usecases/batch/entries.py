@@ -16,10 +16,10 @@ from filmroll.model import (
     WebhookDelivery,
     now,
 )
-from filmroll.ports import Catalog, Entry
+from filmroll.ports import Catalog, Entry, Standing
 from filmroll.usecases.batch.deciding import Known
 from filmroll.usecases.batch.lines import Said, variants_job, wanted
-from filmroll.usecases.outbox import OVERDUE_SECONDS
+from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 
 
 class Twins:
@@ -84,6 +84,23 @@ class Twins:
         made = {one.instructions for one in variants if one.state is VariantState.READY}
         texts = [one.canonical() for one in wanted(batch, said)]
         return [text for text in texts if text not in made]
+
+
+class Offering:
+    """Offers lines to ledgers, and sends the jobs of those that were taken."""
+
+    def __init__(self, catalog: Catalog, outbox: Outbox) -> None:
+        self._catalog = catalog
+        self._outbox = outbox
+
+    async def offer(self, batch: str, entries: Sequence[Entry]) -> Sequence[Standing]:
+        """Return what stands now for each; none of it waits for the queue."""
+        if not entries:
+            return ()
+        standings = await self._catalog.put_lines(batch, entries)
+        taken = zip(entries, standings, strict=True)
+        self._outbox.enqueue_all(entry.job for entry, it in taken if it.taken and entry.job)
+        return standings
 
 
 def cares(batch: Batch) -> bool:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from filmroll.archives.writers import File
 from filmroll.errors import (
+    REFUSALS,
     Deleted,
     FilmrollError,
     InternalError,
@@ -22,7 +23,6 @@ from filmroll.errors import (
 from filmroll.instructions import Instructions
 from filmroll.model import Batch, Image, Line
 from filmroll.usecases.batch.batches import Batches
-from filmroll.usecases.batch.ingest import REFUSALS
 from filmroll.usecases.batch.naming import Names, safe_path, with_extension
 from filmroll.usecases.download import Asset, Downloads
 from filmroll.usecases.hot import LARGEST_BYTES

@@ -6,7 +6,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from filmroll.errors import FetchFailed
-from filmroll.model import ImageState, Job, LineState, derived_id
+from filmroll.model import Job, LineState, derived_id
 from filmroll.ports import BlobStore, Catalog, Fetcher
 from filmroll.usecases.batch.ingest import Arrival, Ingest
 from filmroll.usecases.batch.lines import IMPORTS, Said
@@ -97,13 +97,8 @@ class Fetching:
     async def _keep_line(self, job: Job, spool: Spool) -> str:
         assert job.batch, "see _awaited"
         assert job.ref, "see _awaited"
-        batch = await self._catalog.get_batch(job.batch)
-        assert batch is not None, "batches are never forgotten"
         arrival = Arrival(ref=job.ref, body=spool, said=Said(), fetched=True)
-        verdict, *_ = await self._ingest.take(batch, [arrival])
-        if verdict.problem is not None:
-            raise verdict.problem
-        return (verdict.line.image if verdict.line else None) or ""
+        return await self._ingest.take_one(job.batch, arrival)
 
     async def _keep(self, job: Job, spool: Spool, name: str | None) -> str:
         said = Annotations(
@@ -114,6 +109,5 @@ class Fetching:
         declaration = await self._uploads.declare(said, job.instructions)
         image_id = derived_id("fetch", job.id, spool.sha256)
         image = await self._uploads.store(spool, declaration, image_id)
-        if image.state is ImageState.STORED:
-            self._outbox.enqueue(image.id)
+        self._outbox.enqueue_variants(image)
         return image.id

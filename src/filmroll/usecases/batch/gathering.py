@@ -5,9 +5,8 @@ import copy
 from collections import defaultdict, deque
 
 from filmroll.ports import Catalog
-from filmroll.usecases.batch.batches import known
 from filmroll.usecases.batch.ingest import Arrival, Ingest
-from filmroll.usecases.batch.lines import Verdict
+from filmroll.usecases.batch.lines import Verdict, known
 
 _GROUP_ITEMS = 64
 _FLIGHTS = 2  # groups of one batch under way: one is prepared while the other goes to the disk

@@ -4,12 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from filmroll.errors import (
-    InvalidRequest,
-    Overloaded,
-    TooLarge,
-    UnsupportedMedia,
-)
+from filmroll.errors import REFUSALS, Overloaded
 from filmroll.model import (
     Batch,
     Image,
@@ -23,12 +18,13 @@ from filmroll.model import (
 )
 from filmroll.ports import Blob, BlobStore, Catalog, Entry, Probe, Standing
 from filmroll.usecases.batch.deciding import Known, Offer, decide_arrived
-from filmroll.usecases.batch.entries import Twins, cares, failed, stored
+from filmroll.usecases.batch.entries import Offering, Twins, cares, failed, stored
 from filmroll.usecases.batch.lines import (
     Said,
     Verdict,
     Word,
     closed_problem,
+    known,
     other_bytes,
     require_upload,
     wanted,
@@ -38,8 +34,6 @@ from filmroll.usecases.resolve import require_possible
 from filmroll.usecases.spool import Body
 from filmroll.usecases.upload import Declaration, image_of, read_header
 from filmroll.usecases.webhooks.announcing import Announcer
-
-REFUSALS = (InvalidRequest, UnsupportedMedia, TooLarge)  # that are told of the item itself
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -75,7 +69,7 @@ class Ingest:
         self._blobs = blobs
         self._catalog = catalog
         self._probe = probe
-        self._outbox = outbox
+        self._offering = Offering(catalog, outbox)
         self._announcer = announcer
         self._twins = Twins(catalog)
 
@@ -90,17 +84,25 @@ class Ingest:
         drafts = await self._drafts(batch, arrivals)
         return await self._keep(batch, arrivals, drafts)
 
+    async def take_one(self, batch: str, arrival: Arrival) -> str:
+        """Keep one item; return the id of its image, or raise what stands against it."""
+        verdict, *_ = await self.take(known(await self._catalog.get_batch(batch)), [arrival])
+        if verdict.problem is not None:
+            raise verdict.problem
+        return (verdict.line.image if verdict.line else None) or ""
+
     async def _drafts(
         self, batch: Batch, arrivals: Sequence[Arrival]
     ) -> Sequence["Verdict | _Draft"]:
         offered = [(one.ref, one.body.sha256) for one in arrivals]
-        known = await self._twins.known(batch, offered)
+        found = await self._twins.known(batch, offered)
         fresh: dict[str, Image] = {}  # of this group, by digest
         refs: set[str] = set()  # an image under one that came before will not be kept
         drafts: list[Verdict | _Draft] = []
-        for arrival, what in zip(arrivals, known, strict=True):
+        for arrival, what in zip(arrivals, found, strict=True):
             twin = what.twin or fresh.get(arrival.body.sha256)
-            draft = await self._draft(batch, arrival, replace(what, twin=twin))
+            seen = what if twin is what.twin else replace(what, twin=twin)
+            draft = await self._draft(batch, arrival, seen)
             drafts.append(draft)
             if isinstance(draft, _Draft) and draft.entry.image and cares(batch):
                 if arrival.ref not in refs:
@@ -158,12 +160,7 @@ class Ingest:
     ) -> Sequence[Verdict]:
         new = [draft for draft in drafts if isinstance(draft, _Draft)]
         await self._store(new)
-        standings = await self._catalog.put_lines(batch.id, [draft.entry for draft in new])
-        self._outbox.enqueue_all(
-            draft.entry.job
-            for draft, standing in zip(new, standings, strict=True)
-            if standing.taken and draft.entry.job is not None
-        )
+        standings = await self._offering.offer(batch.id, [draft.entry for draft in new])
         await self._discard(new, standings)
         outcomes = iter(standings)
         return [

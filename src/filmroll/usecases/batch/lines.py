@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from filmroll.errors import Conflict, FilmrollError, InvalidRequest
+from filmroll.errors import Conflict, FilmrollError, InvalidRequest, NotFound
 from filmroll.instructions import Instructions, parse_canonical, writable
 from filmroll.model import Action, Batch, BatchState, Job, JobKind, Lane, Line, line_job
 from filmroll.usecases.images import MAX_NAME, Annotations
@@ -145,6 +145,13 @@ def other_bytes(line: Line) -> Conflict:
     )
 
 
+def known(batch: Batch | None) -> Batch:
+    """Return a batch that was looked for; raise NotFound if there is none."""
+    if batch is None:
+        raise NotFound("There is no batch with this id.")
+    return batch
+
+
 def is_open(batch: Batch) -> bool:
     """Whether a batch takes new items."""
     return batch.state is BatchState.OPEN
@@ -157,12 +164,17 @@ def wanted(batch: Batch, said: Said) -> tuple[Instructions, ...]:
     return tuple(parse_canonical(text) for text in batch.variants)
 
 
+def own_variants(batch: Batch, line: Line) -> tuple[str, ...]:
+    """Return the variants to make of a line's image: its own, else those of the batch."""
+    return batch.variants if line.variants is None else line.variants
+
+
 def fetch_job(batch: Batch, line: Line, due_at: float) -> Job:
     """Return the job that fetches the item of a line."""
     return Job(
         id=line_job(JobKind.FETCH, line.batch, line.ref),
         image="",
-        instructions=batch.variants if line.variants is None else line.variants,
+        instructions=own_variants(batch, line),
         created_at=line.at,
         due_at=due_at,
         kind=JobKind.FETCH,

@@ -10,7 +10,7 @@ from filmroll.instructions import Instructions, preset_names
 from filmroll.model import Batch, Line, LineState, now
 from filmroll.ports import Catalog, Entry, Standing
 from filmroll.usecases.batch.deciding import Known, Offer, decide_declared
-from filmroll.usecases.batch.entries import Twins
+from filmroll.usecases.batch.entries import Offering, Twins
 from filmroll.usecases.batch.lines import (
     Said,
     Verdict,
@@ -47,8 +47,7 @@ class Manifest:
 
     def __init__(self, catalog: Catalog, outbox: Outbox, max_bytes: int) -> None:
         """``max_bytes`` is what one item may have."""
-        self._catalog = catalog
-        self._outbox = outbox
+        self._offering = Offering(catalog, outbox)
         self._twins = Twins(catalog)
         self._resolver = Resolver(catalog)
         self._max_bytes = max_bytes
@@ -63,14 +62,26 @@ class Manifest:
         require_upload(batch)
         drafts = await self._drafts(batch, items)
         entries = [draft for draft in drafts if isinstance(draft, Entry)]
-        standings = await self._catalog.put_lines(batch.id, entries) if entries else ()
-        taken = zip(entries, standings, strict=True)
-        self._outbox.enqueue_all(entry.job for entry, it in taken if it.taken and entry.job)
-        outcomes = iter(standings)
+        outcomes = iter(await self._offering.offer(batch.id, entries))
         return [
             _verdict(batch, draft, next(outcomes)) if isinstance(draft, Entry) else draft
             for draft in drafts
         ]
+
+    async def said(
+        self,
+        name: str | None,
+        tags: Sequence[str] | None,
+        metadata: Mapping[str, Any] | None,
+        variants: Sequence[Any] | None,
+    ) -> Said:
+        """Return what a client says of an item; raise InvalidRequest for what cannot be."""
+        return Said(
+            name=name,
+            tags=None if tags is None else tuple(dict.fromkeys(tags)),
+            metadata=metadata,
+            variants=await self.variants_of(variants),
+        ).check()
 
     async def variants_of(self, raws: Sequence[Any] | None) -> tuple[Instructions, ...] | None:
         """Read the variants that an item names for itself; raise what stands against them."""
@@ -114,13 +125,7 @@ class Manifest:
             require_source(item.source)
         if item.bytes is not None and item.bytes > self._max_bytes:
             raise too_large(self._max_bytes, item.bytes)
-        tags = None if item.tags is None else tuple(dict.fromkeys(item.tags))
-        return Said(
-            name=item.name,
-            tags=tags,
-            metadata=item.metadata,
-            variants=await self.variants_of(item.variants),
-        ).check()
+        return await self.said(item.name, item.tags, item.metadata, item.variants)
 
 
 def _lasting(raws: Sequence[Any], resolved: Sequence[Instructions]) -> bool:

@@ -18,7 +18,6 @@ from filmroll.instructions import parse_canonical
 from filmroll.model import (
     Batch,
     BatchState,
-    ImageState,
     Job,
     Line,
     LineState,
@@ -33,7 +32,7 @@ from filmroll.ports import BlobStore, Catalog
 from filmroll.usecases.batch.archive import Archives
 from filmroll.usecases.batch.entries import failed
 from filmroll.usecases.batch.ingest import Arrival, Ingest
-from filmroll.usecases.batch.lines import Said, Verdict, closed_problem, is_open, require_ref
+from filmroll.usecases.batch.lines import Said, Verdict, closed_problem, is_open, known, require_ref
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.spool import Body, require_digests
@@ -99,18 +98,14 @@ class Making:
             variants=tuple(parse_canonical(text) for text in upload.variants or ()),
         )
         image = await self._uploads.store(body, declaration, derived_id("upload", upload.id))
-        if image.state is ImageState.STORED:
-            self._outbox.enqueue(image.id)
+        self._outbox.enqueue_variants(image)
         return image.id
 
     async def _keep_item(self, upload: Upload, body: Body) -> str:
         assert upload.batch, "or it is no item"
         assert upload.ref, "a batch knows its items by ref"
         arrival = Arrival(ref=upload.ref, body=body, said=_said(upload))
-        verdict, *_ = await self._ingest.take(await self._batch(upload.batch), [arrival])
-        if verdict.problem is not None:
-            raise verdict.problem
-        return (verdict.line.image if verdict.line else None) or ""
+        return await self._ingest.take_one(upload.batch, arrival)
 
     async def _archive(self, upload: Upload) -> None:
         """Take the members into the batch; one of the upload's own is sealed in the end."""
@@ -151,9 +146,7 @@ class Making:
         await self._catalog.put_lines(batch_id, entries)
 
     async def _batch(self, batch_id: str) -> Batch:
-        batch = await self._catalog.get_batch(batch_id)
-        assert batch is not None, "batches are never forgotten"
-        return batch
+        return known(await self._catalog.get_batch(batch_id))
 
 
 def _require_digest(upload: Upload, actual: bytes) -> None:

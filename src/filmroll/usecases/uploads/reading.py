@@ -4,9 +4,8 @@ import asyncio
 import errno
 import hashlib
 import os
-import tempfile
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,7 +13,7 @@ from filmroll.durable import translated
 from filmroll.errors import Conflict
 from filmroll.model import Upload, UploadPart
 from filmroll.ports import BlobStore, Catalog
-from filmroll.usecases.spool import IN_MEMORY_BYTES, Body, Content, Held
+from filmroll.usecases.spool import IN_MEMORY_BYTES, Body, Content, Held, create_file
 
 _PAGE = 1000
 _CHUNK = 1 << 20
@@ -50,10 +49,9 @@ async def stream(blobs: BlobStore, parts: AsyncIterator[UploadPart]) -> AsyncGen
 async def digest(blobs: BlobStore, parts: AsyncIterator[UploadPart]) -> bytes:
     """Return the sha-256 of parts as a whole."""
     hasher = hashlib.sha256()
-    async for part in parts:
-        with await _open(blobs, part) as file:
-            while chunk := await asyncio.to_thread(file.read, _CHUNK):
-                await asyncio.to_thread(hasher.update, chunk)
+    async with aclosing(stream(blobs, parts)) as chunks:
+        async for chunk in chunks:
+            await asyncio.to_thread(hasher.update, chunk)
     return hasher.digest()
 
 
@@ -84,10 +82,8 @@ class _Joined:
     """A body in a file, for the blob store to take over."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor, name = tempfile.mkstemp(dir=folder, prefix="spool-")
-        self._file = os.fdopen(descriptor, "w+b")
-        self.body: Content = Path(name)
+        self._file, path = create_file(folder)
+        self.body: Content = path
         self.bytes = 0
         self.sha256 = ""
 

@@ -5,7 +5,7 @@ rest is to be had under their ids.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic_core import to_json
@@ -77,14 +77,12 @@ def job_failed(job: Job) -> Happening:
 
 def batch_ended(batch: Batch) -> Happening:
     """Return that a batch has ended, and how."""
-    counts = asdict(batch.counts)
-    del counts["open"]
     data = {
         "id": batch.id,
         "name": batch.name,
         "action": batch.action,
         "state": batch.state,
-        "counts": counts,
+        "counts": batch.counts.told,
         "created_at": timestamp(batch.created_at),
         "finished_at": timestamp(batch.finished_at),
     }
