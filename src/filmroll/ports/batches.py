@@ -75,7 +75,7 @@ class BatchesCatalog(Protocol):
 
         Each is one atomic step with its image and its job; all are durable on return. What the
         batch does not want any more (it is closed, or the line is further already) changes
-        nothing: see ``rules.entered``. Nor does a line that refers to an image which is deleted.
+        nothing: see ``batch_rules.entered``. Nor does a line that refers to a deleted image.
         """
 
     async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:

@@ -4,8 +4,8 @@
 
 from collections.abc import Mapping, Sequence
 
+from filmroll.catalog import batch_rules, rules
 from filmroll.catalog import cursor as cursors
-from filmroll.catalog import rules
 from filmroll.catalog.memory.webhooks import Webhooks
 from filmroll.model import (
     Batch,
@@ -55,16 +55,16 @@ class Batches(Webhooks):
     ) -> Batch | None:
         stored = self._batches.get(batch)
         if stored is not None:
-            self._batches[batch] = rules.closed(stored, state, now, expected)
+            self._batches[batch] = batch_rules.closed(stored, state, now, expected)
         return self._batches.get(batch)
 
     async def end_waiting(self, batch: str, now: float, limit: int) -> int:
         stored = self._batches.get(batch)
         if stored is None:
             return 0
-        states = rules.waiting(stored)
+        states = batch_rules.waiting(stored)
         lines = [line for line in self._of(batch) if line.state in states]
-        ended = [rules.waited(stored, line, now) for line in lines[:limit]]
+        ended = [batch_rules.waited(stored, line, now) for line in lines[:limit]]
         if ended:
             self._change(batch, ended, now)
         return len(ended)
@@ -103,10 +103,10 @@ class Batches(Webhooks):
     def _end_line(self, job: Job) -> None:
         """Let the end of a job be the end of its line, or of the batch whose work it is."""
         if job.batch in self._batches and job.kind is JobKind.BATCH and job.state.final:
-            self._batches[job.batch] = rules.given_up(self._batches[job.batch], job)
+            self._batches[job.batch] = batch_rules.given_up(self._batches[job.batch], job)
         if job.batch is None or job.ref is None:
             return
-        line = rules.line_after(self._lines.get((job.batch, job.ref)), job)
+        line = batch_rules.line_after(self._lines.get((job.batch, job.ref)), job)
         if line is not None:
             self._change(job.batch, [line], now())
 
@@ -117,7 +117,7 @@ class Batches(Webhooks):
         """Write lines, and what they change of the batch."""
         changes = [(self._lines.get((batch, line.ref)), line) for line in lines]
         self._lines |= {(batch, line.ref): line for line in lines}
-        self._batches[batch] = rules.tallied(self._batches[batch], changes, at)
+        self._batches[batch] = batch_rules.tallied(self._batches[batch], changes, at)
 
     def _put_line(self, batch: str, entry: Entry) -> Standing:
         stored = self._lines.get((batch, entry.line.ref))
@@ -127,7 +127,7 @@ class Batches(Webhooks):
         number = self._batches[batch].counts.declared + 1
         image = stored.image if stored else None
         gone = image is not None and not rules.live(self._images.get(image))
-        taken = rules.entered(self._batches[batch], stored, entry.line, number, gone=gone)
+        taken = batch_rules.entered(self._batches[batch], stored, entry.line, number, gone=gone)
         if taken is None or not self._keep(entry):
             return Standing(stored, taken=False, open=opened)
         self._change(batch, [taken], now())
@@ -155,9 +155,9 @@ class Batches(Webhooks):
         stored = self._lines.get((batch, entry.line.ref))
         if batch not in self._batches:
             return None
-        line = rules.retried(self._batches[batch], stored, entry.line)
+        line = batch_rules.retried(self._batches[batch], stored, entry.line)
         if line is None or not self._keep(entry):
             return None
-        self._batches[batch] = rules.reopened(self._batches[batch])
+        self._batches[batch] = batch_rules.reopened(self._batches[batch])
         self._change(batch, [line], now())
         return line

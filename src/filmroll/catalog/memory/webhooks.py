@@ -5,8 +5,8 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from filmroll.catalog import batch_rules, rules
 from filmroll.catalog import cursor as cursors
-from filmroll.catalog import rules
 from filmroll.model import Batch, DeliveryState, Endpoint, EndpointState, WebhookDelivery
 from filmroll.ports import DeliveryFilter, DeliveryPage
 
@@ -24,7 +24,7 @@ class Webhooks:
         return ended[:limit]
 
     async def tell_batch(self, batch: Batch, deliveries: Sequence[WebhookDelivery]) -> bool:
-        told = rules.told(self._batches.get(batch.id), batch)
+        told = batch_rules.told(self._batches.get(batch.id), batch)
         if told is None:
             return False
         self._batches[batch.id] = told

@@ -8,8 +8,8 @@ from typing import Any
 
 import apsw
 
+from filmroll.catalog import batch_rules, rules
 from filmroll.catalog import cursor as cursors
-from filmroll.catalog import rules
 from filmroll.catalog.sqlite.images import insert_image, replace_image
 from filmroll.catalog.sqlite.tables import (
     BATCHES,
@@ -96,7 +96,7 @@ def _close(
     stored = BATCHES.get(connection, batch)
     if stored is None:
         return None
-    closed = rules.closed(stored, state, at, expected)
+    closed = batch_rules.closed(stored, state, at, expected)
     if closed is not stored:
         BATCHES.put(connection, closed)
     return closed
@@ -108,13 +108,13 @@ def _end_waiting(connection: apsw.Connection, batch_id: str, at: float, limit: i
         return 0
     changes: list[tuple[Line | None, Line]] = []
     numbers = range(1, batch.counts.declared + 1)
-    for state in rules.waiting(batch):
+    for state in batch_rules.waiting(batch):
         lines = _select_lines(connection, batch_id, state, numbers, limit - len(changes))
-        changes += [(line, rules.waited(batch, line, at)) for line in lines]
+        changes += [(line, batch_rules.waited(batch, line, at)) for line in lines]
     for _, line in changes:
         LINES.put(connection, line)
     if changes:
-        BATCHES.put(connection, rules.tallied(batch, changes, at))
+        BATCHES.put(connection, batch_rules.tallied(batch, changes, at))
     return len(changes)
 
 
@@ -131,7 +131,7 @@ def _put_lines(
     for entry in entries:
         stored = LINES.get(connection, batch_id, entry.line.ref)
         gone = _gone(connection, stored)
-        taken = rules.entered(batch, stored, entry.line, number, gone=gone)
+        taken = batch_rules.entered(batch, stored, entry.line, number, gone=gone)
         if taken is None or not _keep(connection, entry):
             standings.append(Standing(stored, taken=False, open=opened))
             continue
@@ -140,7 +140,7 @@ def _put_lines(
         number += stored is None
         standings.append(Standing(taken, taken=True, open=opened))
     if changes:
-        BATCHES.put(connection, rules.tallied(batch, changes, now()))
+        BATCHES.put(connection, batch_rules.tallied(batch, changes, now()))
     return standings
 
 
@@ -212,11 +212,11 @@ def _retry(connection: apsw.Connection, batch_id: str, entries: Sequence[Entry])
         return begun
     for entry in entries:
         stored = LINES.get(connection, batch_id, entry.line.ref)
-        line = rules.retried(batch, stored, entry.line)
+        line = batch_rules.retried(batch, stored, entry.line)
         if line is None or not _keep(connection, entry):
             continue
         LINES.put(connection, line)
-        batch = rules.tallied(rules.reopened(batch), [(stored, line)], now())
+        batch = batch_rules.tallied(batch_rules.reopened(batch), [(stored, line)], now())
         begun.append(line)
     if begun:
         BATCHES.put(connection, batch)

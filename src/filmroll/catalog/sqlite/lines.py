@@ -2,7 +2,7 @@
 
 import apsw
 
-from filmroll.catalog import rules
+from filmroll.catalog import batch_rules
 from filmroll.catalog.sqlite.tables import BATCHES, LINES
 from filmroll.model import Job, JobKind, now
 
@@ -14,16 +14,16 @@ def end_line(connection: apsw.Connection, job: Job) -> None:
     if job.batch is None or job.ref is None:
         return
     stored = LINES.get(connection, job.batch, job.ref)
-    line = rules.line_after(stored, job)
+    line = batch_rules.line_after(stored, job)
     if line is None:
         return
     LINES.put(connection, line)
     batch = BATCHES.get(connection, job.batch)
     if batch is not None:
-        BATCHES.put(connection, rules.tallied(batch, [(stored, line)], now()))
+        BATCHES.put(connection, batch_rules.tallied(batch, [(stored, line)], now()))
 
 
 def _end_batch(connection: apsw.Connection, job: Job) -> None:
     batch = BATCHES.get(connection, job.batch or "")
     if batch is not None:
-        BATCHES.put(connection, rules.given_up(batch, job))
+        BATCHES.put(connection, batch_rules.given_up(batch, job))

@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import apsw
 
+from filmroll.catalog import batch_rules, rules
 from filmroll.catalog import cursor as cursors
-from filmroll.catalog import rules
 from filmroll.catalog.sqlite.tables import AT_ONCE, BATCHES, DELIVERIES, ENDPOINTS, Part
 from filmroll.model import Batch, DeliveryState, Endpoint, EndpointState, WebhookDelivery
 from filmroll.ports import DeliveryFilter, DeliveryPage
@@ -84,7 +84,7 @@ def write_deliveries(connection: apsw.Connection, deliveries: Sequence[WebhookDe
 
 
 def _tell(connection: apsw.Connection, batch: Batch, deliveries: Sequence[WebhookDelivery]) -> bool:
-    told = rules.told(BATCHES.get(connection, batch.id), batch)
+    told = batch_rules.told(BATCHES.get(connection, batch.id), batch)
     if told is None:
         return False
     BATCHES.put(connection, told)
