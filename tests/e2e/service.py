@@ -6,9 +6,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import httpx
 
@@ -16,6 +17,8 @@ START_SECONDS = 30
 STOP_SECONDS = 45
 ROOT = Path(__file__).parents[2]
 IMPATIENT = "tests.e2e.impatient"
+
+T = TypeVar("T")
 
 
 def free_port() -> int:
@@ -130,3 +133,12 @@ class Service:
             return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
+
+
+def until(found: Callable[[], T], seconds: float = 10) -> T:
+    """Return what is found at last: log lines and counts are written once an answer has left."""
+    deadline = time.monotonic() + seconds
+    while not (value := found()):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    return value

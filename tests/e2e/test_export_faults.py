@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from tests.e2e.raw import connected, head
-from tests.e2e.service import IMPATIENT, Service
+from tests.e2e.service import IMPATIENT, Service, until
 from tests.e2e.test_export import (
     KINDS,
     LARGE_BYTES,
@@ -80,13 +80,6 @@ def ended(service: Service, batch: str) -> bool:
         '"event":"request"' in line and f"/i/batches/{batch}" in line
         for line in service.log.read_text().splitlines()
     )
-
-
-def until(happened: Callable[[], bool], seconds: float = 10) -> None:
-    deadline = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def test_a_client_that_leaves_leaves_nothing_behind(service: Service, http: httpx.Client) -> None:

@@ -10,11 +10,13 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.service import Service
+from tests.e2e.service import Service, until
 from tests.e2e.test_upload import THUMB, upload, wait_for
 from tests.samples import jpeg, tiny_jpeg
 
 PART = {"n": 1, "etag": hashlib.sha256(tiny_jpeg(97)).hexdigest()[:32]}
+
+Counts = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +42,7 @@ def test_metrics_count_what_happened(http: httpx.Client) -> None:
     http.request("BREW", "/v1/images")
     job = upload(http, jpeg(seed=95), THUMB, prefer="respond-async").headers["location"]
     wait_for(http, job)
-    time.sleep(0.2)  # the worker counts a job after its end is written
-    after = counters(http)
+    after = until(lambda: settled(before, counters(http)))
 
     def grown(name: str, **labels: str) -> float:
         key = (name, frozenset(labels.items()))
@@ -64,7 +65,18 @@ def test_metrics_count_what_happened(http: httpx.Client) -> None:
         assert after["filmroll_queue_messages", labels] == 0
 
 
-def counters(http: httpx.Client) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def settled(before: Counts, after: Counts) -> Counts | None:
+    """Return what is counted, once a job is, its message gone, and only this request goes on."""
+    jobs = "filmroll_jobs_total", frozenset({("state", "succeeded")})
+    leased = (
+        "filmroll_queue_messages",
+        frozenset({"lane": "interactive", "state": "leased"}.items()),
+    )
+    ended = after.get(jobs, 0) > before.get(jobs, 0) and after[leased] == 0
+    return after if ended and after["filmroll_requests_in_progress", frozenset()] == 1 else None
+
+
+def counters(http: httpx.Client) -> Counts:
     return {
         (sample.name, frozenset(sample.labels.items())): sample.value
         for family in text_string_to_metric_families(http.get("/metrics").text)
@@ -77,6 +89,7 @@ def test_log_lines_are_json_and_lead_from_a_request_to_its_line(
 ) -> None:
     upload(http, tiny_jpeg(96), x_request_id="mine-96")
     unnamed = upload(http, b"no picture").headers["x-request-id"]
+    until(lambda: f'"{unnamed}"' in service.log.read_text())
     lines = [json.loads(line) for line in service.log.read_text().splitlines()]
     assert all({"event", "level", "timestamp"} <= set(line) for line in lines)
     assert [line["url"] for line in lines if line["event"] == "ready"] == [service.url]
