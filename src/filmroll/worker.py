@@ -1,7 +1,7 @@
 """The processing role's loops: jobs from the queue, webhooks, and the sweeper."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -43,9 +43,10 @@ class Worker:
         metrics: Metrics,
         engines: int,
     ) -> None:
-        """``engines`` is how many of them there are for bulk.
+        """``engines`` is how many of them may work at once.
 
-        Twice as many jobs are in hand: one is read or written while the other is made.
+        More jobs are in hand: some are read or written while others are made. Those of bulk come
+        several at a time, and share the commits that take and claim them.
         """
         self._queue = queue
         self._processor = processor
@@ -54,8 +55,9 @@ class Worker:
         self._acting = acting
         self._sender = sender
         self._metrics = metrics
-        many = dict.fromkeys(Lane, 2 * engines) | {Lane.IO: _IO_HANDS}
+        many = {Lane.INTERACTIVE: 2 * engines, Lane.BULK: 4 * engines, Lane.IO: _IO_HANDS}
         self._hands = {lane: asyncio.Semaphore(many[lane]) for lane in Lane}
+        self._at_once = {Lane.INTERACTIVE: 1, Lane.BULK: 2 * engines, Lane.IO: 1}
         self._loops: list[asyncio.Task[None]] = []
         self._jobs: set[asyncio.Task[None]] = set()
         self._done: list[Delivery] = []
@@ -84,26 +86,27 @@ class Worker:
         await _try(self._acknowledge)
 
     async def _consume(self, lane: Lane) -> None:
-        hands = self._hands[lane]
+        """Take as many jobs as there are free hands, once there are enough of them."""
+        hands, at_once = self._hands[lane], self._at_once[lane]
         while True:
-            await hands.acquire()
-            delivery = await self._next(lane)
-            if delivery is None:
+            for _ in range(at_once):
+                await hands.acquire()
+            taken = await self._next(lane, at_once)
+            for _ in range(at_once - len(taken)):
                 hands.release()
-                continue
-            job = asyncio.create_task(self._handle(delivery))
-            self._jobs.add(job)
-            job.add_done_callback(self._jobs.discard)
-            job.add_done_callback(lambda _: hands.release())
+            for delivery in taken:
+                job = asyncio.create_task(self._handle(delivery))
+                self._jobs.add(job)
+                job.add_done_callback(self._jobs.discard)
+                job.add_done_callback(lambda _: hands.release())
 
-    async def _next(self, lane: Lane) -> Delivery | None:
+    async def _next(self, lane: Lane, limit: int) -> Sequence[Delivery]:
         try:
-            taken = await self._queue.receive(lane, 1, LEASE_SECONDS, _WAIT_SECONDS)
+            return await self._queue.receive(lane, limit, LEASE_SECONDS, _WAIT_SECONDS)
         except Exception:
             log.exception("the queue does not answer", lane=lane)
             await asyncio.sleep(_RELEASE_SECONDS)
-            return None
-        return taken[0] if taken else None
+            return ()
 
     async def _handle(self, delivery: Delivery) -> None:
         heart = asyncio.create_task(self._beat(delivery))

@@ -76,10 +76,9 @@ class Processing:
         while claimed := await self._catalog.claim_job(job, now(), LEASE_SECONDS):
             if claimed.attempts > MAX_ATTEMPTS:  # nobody lived to tell why the others failed
                 fault = EngineCrashed(f"Work on this ended without a word {MAX_ATTEMPTS} times.")
-                await self._end(claimed, Problem.of(fault))
-            elif await self._attempt(claimed):
-                continue
-            break
+                return await self._end(claimed, Problem.of(fault))
+            if after := await self._attempt(claimed):
+                return after
         return await self._catalog.get_job(job)
 
     async def make_variant(
@@ -89,23 +88,26 @@ class Processing:
         recipe = instructions.recipe()
         variant = None if again else await self._catalog.get_variant(image, recipe)
         if variant is None or passing(variant.problem):
-            original = await living(self._catalog, image)
+            await living(self._catalog, image)
             if not self._renderer.under_way(image, recipe):
                 self._admission.refuse_if_full(Lane.INTERACTIVE)
             try:
-                variant = await self._make_now(original, instructions)
+                variant = await self._make_now(image, instructions)
             except EngineCrashed:  # perhaps not by this image: look once more before blaming it
-                variant = await self._make_now(original, instructions)
+                variant = await self._make_now(image, instructions)
         if variant.problem is not None:
             raise variant.problem.error()
         return variant
 
-    async def _make_now(self, image: Image, instructions: Instructions) -> Variant:
+    async def _make_now(self, image: str, instructions: Instructions) -> Variant:
         made = await self._renderer.make(image, [instructions], Lane.INTERACTIVE, record=True)
         return made[instructions.recipe()]
 
-    async def _attempt(self, job: Job) -> bool:
-        """Make one attempt at a claimed job, write down how it ended; True: try again at once."""
+    async def _attempt(self, job: Job) -> Job | None:
+        """Make one attempt at a claimed job, write down how it ended, and return that.
+
+        None if there is to be another attempt, or somebody else has made one meanwhile.
+        """
         async with self._kept_alive(job):
             made: Made = {}
             try:
@@ -118,11 +120,11 @@ class Processing:
                 await self._catalog.release_job(job, now() + fault.seconds)
                 if fault.given_back:
                     fault.given_back()
-                return False
+                return await self._catalog.get_job(job.id)
             except FetchUnavailable as fault:
                 if job.attempts < MAX_FETCHES:
                     await self._give_back(job, _pause(job, fault))
-                    return False
+                    return await self._catalog.get_job(job.id)
                 problem = Problem.of(fault)
             except (*REFUSALS, NotFound, Deleted, Conflict, DigestMismatch) as fault:
                 problem = Problem.of(fault)
@@ -130,19 +132,18 @@ class Processing:
                 await self._after_trouble(job)
                 raise
             if passing(problem) and job.attempts < MAX_CRASHES:
-                return await self._give_back(job, delay=0.0)
-            await self._end(job, problem, tuple(made.values()))
-        return False
+                await self._give_back(job, delay=0.0)
+                return None
+            return await self._end(job, problem, tuple(made.values()))
 
     async def _variants(self, job: Job) -> Made:
-        image = await living(self._catalog, job.image)
         wanted = [parse_canonical(text) for text in job.instructions]
-        return await self._renderer.make(image, wanted, job.lane, record=False)
+        return await self._renderer.make(job.image, wanted, job.lane, record=False)
 
-    async def _give_back(self, job: Job, delay: float) -> bool:
+    async def _give_back(self, job: Job, delay: float) -> None:
         rested = now() + delay
         again = replace(job, state=JobState.QUEUED, lease_until=rested, due_at=rested)
-        return await self._catalog.finish_job(again, None, ())
+        await self._catalog.finish_job(again, None, ())
 
     async def _after_trouble(self, job: Job) -> None:
         """Try again later, for long: a store is away, or it is a defect, not the image's fault."""
@@ -155,13 +156,15 @@ class Processing:
 
     async def _end(
         self, job: Job, problem: Problem | None, variants: Sequence[Variant] = ()
-    ) -> None:
+    ) -> Job | None:
         state = JobState.FAILED if problem else JobState.SUCCEEDED
         image = _after_job(await self._catalog.get_image(job.image), job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
         told = await self._announcer.job(ended, image)
-        if not await self._catalog.finish_job(ended, image, variants, told):
-            await self._renderer.discard_if_deleted(job.image, variants)
+        if await self._catalog.finish_job(ended, image, variants, told):
+            return ended
+        await self._renderer.discard_if_deleted(job.image, variants)
+        return await self._catalog.get_job(job.id)
 
     @asynccontextmanager
     async def _kept_alive(self, job: Job) -> AsyncIterator[None]:

@@ -18,7 +18,6 @@ from filmroll.errors import (
 )
 from filmroll.instructions import Instructions
 from filmroll.model import (
-    Image,
     ImageState,
     Lane,
     Problem,
@@ -82,19 +81,19 @@ class Renderer:
         return (image, recipe) in self._flying
 
     async def make(
-        self, image: Image, wanted: Sequence[Instructions], lane: Lane, *, record: bool
+        self, image: str, wanted: Sequence[Instructions], lane: Lane, *, record: bool
     ) -> Made:
         """Make variants, each once however many ask for it at the same time.
 
         Their bytes are kept; their records too if ``record`` says so, but for passing problems,
         else the caller writes them. Work goes on when the caller leaves: others may wait for it.
         """
-        keys = {(image.id, one.recipe()): one for one in wanted}
+        keys = {(image, one.recipe()): one for one in wanted}
         mine = [one for key, one in keys.items() if key not in self._flying]
         if mine:
             task = asyncio.create_task(self._render(image, mine, lane, record=record))
             for one in mine:
-                key = (image.id, one.recipe())
+                key = (image, one.recipe())
                 self._flying[key] = _Flight(task, record)
                 task.add_done_callback(partial(self._landed, key))
         made: dict[str, Variant] = {}
@@ -116,7 +115,7 @@ class Renderer:
         self._flying.pop(key, None)
 
     async def _render(
-        self, image: Image, wanted: Sequence[Instructions], lane: Lane, *, record: bool
+        self, image: str, wanted: Sequence[Instructions], lane: Lane, *, record: bool
     ) -> Made:
         try:
             results = await self._results(image, wanted, lane)
@@ -130,17 +129,17 @@ class Renderer:
             await self._record(image, variants)
         return {variant.recipe: variant for variant in variants}
 
-    async def _record(self, image: Image, variants: Sequence[Variant]) -> None:
+    async def _record(self, image: str, variants: Sequence[Variant]) -> None:
         lasting = [variant for variant in variants if not passing(variant.problem)]
-        if not await self._catalog.put_variants(image.id, lasting):
-            await self._blobs.delete([variant_key(image.id, each.recipe) for each in variants])
+        if not await self._catalog.put_variants(image, lasting):
+            await self._blobs.delete([variant_key(image, each.recipe) for each in variants])
             raise Deleted("This image was deleted while its variant was made.")
 
     async def _results(
-        self, image: Image, wanted: Sequence[Instructions], lane: Lane
+        self, image: str, wanted: Sequence[Instructions], lane: Lane
     ) -> dict[Instructions, Picture | Problem]:
         async with AsyncExitStack() as files:
-            source = await self._blobs.open(original_key(image.id))
+            source = await self._blobs.open(original_key(image))
             if source is None:
                 raise Deleted("This image was deleted, and its variants with it.")
             files.enter_context(source)
@@ -169,11 +168,11 @@ class Renderer:
         return await self._blobs.open(original_key(mark))
 
     async def _keep(
-        self, image: Image, instructions: Instructions, result: Picture | Problem
+        self, image: str, instructions: Instructions, result: Picture | Problem
     ) -> Variant:
         """Write the bytes of a result to its key and return the record."""
         variant = Variant(
-            image=image.id,
+            image=image,
             recipe=instructions.recipe(),
             instructions=instructions.canonical(),
             state=VariantState.FAILED,
@@ -182,7 +181,7 @@ class Renderer:
         if isinstance(result, Problem):
             return replace(variant, problem=result)
         sha256 = await _sha256(result.data)
-        key = variant_key(image.id, variant.recipe)
+        key = variant_key(image, variant.recipe)
         # Readers hold small ones against their digest, large ones only against their size.
         lasting = len(result.data) > LARGEST_BYTES
         await self._blobs.put(key, result.data, sha256, lasting=lasting)

@@ -44,7 +44,8 @@ async def open_processing(
     settings: Settings, stores: Stores, base: Base
 ) -> AsyncIterator[ProcessingRole]:
     """Start the engines; end them in the end."""
-    slots = {Lane.INTERACTIVE: settings.engines + 1, Lane.BULK: settings.engines}
+    # One more than processors: while one waits for its next picture, the others have them busy.
+    slots = dict.fromkeys([Lane.INTERACTIVE, Lane.BULK], settings.engines + 1)
     bounds = Bounds(
         memory=settings.engine_memory_bytes,
         seconds=settings.engine_seconds,
