@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -301,6 +302,7 @@ def test_the_lines_of_the_page_run(service, tmp_path: Path) -> None:
     page = (ROOT / "docs" / "push.md").read_text()
     blocks = re.findall(r"^```bash\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     fill(tmp_path, "photos/1.jpg", "photos/a/2.jpg", "scans/one.jpg")
+    shutil.make_archive(str(tmp_path / "photos"), "zip", tmp_path / "photos")
     _, summary = push(service, "photos", "--batch", "page", "--no-seal", cwd=tmp_path)
     for line in "".join(blocks).splitlines():
         command = line.replace("filmroll ", f"{sys.executable} -m filmroll ", 1)

@@ -5,12 +5,14 @@ import itertools
 import json
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import httpx
 
 from filmroll.client.bodies import Source, content
+from filmroll.client.large import Large, is_large, said
 from filmroll.client.transport import Body, Transport, annotations, ndjson
 from filmroll.client.views import (
     BatchView,
@@ -119,8 +121,13 @@ class AsyncBatch:
     ) -> LineView:
         """Send the bytes of one item; sending the same again is harmless.
 
+        A large file, named by its path, goes in parts; after a break only what is missing goes.
         Raises ApiError: 409 for other bytes under a ``ref``, 415 or 422 for what is no image.
         """
+        if is_large(source):
+            wishes = {"batch": self.id, "ref": ref, **said(name, tags, variants, metadata)}
+            await Large(self._transport).resume(Path(source), wishes)
+            return await self.line(ref)
         body, headers = _body(source)
         return await self._transport.json(  # type: ignore[no-any-return]  # the API's promise
             "PUT",
@@ -150,6 +157,16 @@ class AsyncBatch:
                 yield verdict
         if state not in {"end", "broken"}:
             raise self._transport.cut_off()
+
+    async def unpack(self, archive: Path) -> BatchView:
+        """Send an archive of any size in parts; return the batch once it has all the members.
+
+        After a break only the missing parts go. Each member has its line in ``results``. Raises
+        ApiError (415, 422) for what is no archive, or not a whole one: what could be read is kept.
+        """
+        wishes = {"purpose": "archive", "batch": self.id, "name": archive.name}
+        await Large(self._transport).resume(archive, wishes)
+        return await self.get()
 
     async def results(self, state: LineState | None = None) -> AsyncGenerator[LineView, None]:
         """Yield the lines of the ledger, in order; of one state, or all."""

@@ -35,6 +35,7 @@ class Batch(Face[AsyncBatch]):
     put = waits(AsyncBatch.put)
     line = waits(AsyncBatch.line)
     items = yields(AsyncBatch.items)
+    unpack = waits(AsyncBatch.unpack)
     archive = yields(AsyncBatch.archive)
     results = yields(AsyncBatch.results)
 

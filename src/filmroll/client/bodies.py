@@ -44,6 +44,18 @@ async def read_path(path: Path) -> AsyncIterator[bytes]:
             yield chunk
 
 
+async def read_range(file: BinaryIO, start: int, size: int) -> AsyncIterator[bytes]:
+    """Yield a range of an open file, which others may read too; raise OSError if it ends before."""
+    end = start + size
+    while start < end:
+        wanted = min(READ_BYTES, end - start)
+        chunk = await asyncio.to_thread(os.pread, file.fileno(), wanted, start)
+        if not chunk:
+            raise OSError("the file became shorter while it was sent")
+        start += len(chunk)
+        yield chunk
+
+
 async def _read(file: BinaryIO, start: int) -> AsyncIterator[bytes]:
     file.seek(start)
     while chunk := await asyncio.to_thread(file.read, READ_BYTES):

@@ -9,6 +9,7 @@ from typing import Any, Self, overload
 from filmroll.client.batches import AsyncBatch
 from filmroll.client.bodies import Source, content, name_of
 from filmroll.client.downloads import delivery_path, download
+from filmroll.client.large import Large, is_large, said
 from filmroll.client.push import Push, PushSummary, Wishes
 from filmroll.client.sources import Sources
 from filmroll.client.tally import Tally
@@ -47,7 +48,13 @@ class AsyncClient:
 
         The service waits for its variants, half a minute at most and with ``later`` not at all.
         Those that are still ``pending`` then follow by themselves: ask ``image`` for them.
+        A large file, named by its path, goes in parts, and its variants always follow.
         """
+        if is_large(source):
+            wishes = said(name or name_of(source), tags, variants, metadata)
+            large = Large(self._transport)
+            upload = await large.send(Path(source), wishes, uuid.uuid4().hex)
+            return await self.image(str(upload["image"]))
         body, size = content(source)
         headers = {
             "Content-Type": "application/octet-stream",

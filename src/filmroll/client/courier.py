@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import TypeVar
 
 from filmroll.client.batches import AsyncBatch
-from filmroll.client.bodies import read_path
 from filmroll.client.errors import ApiError, ClientError
-from filmroll.client.files import Fault, File, Link
+from filmroll.client.files import Archive, Fault, File, Link
+from filmroll.client.flight import Flight, Reading
+from filmroll.client.large import LARGE_BYTES, Large
 from filmroll.client.parcels import SMALL_BYTES
 from filmroll.client.tally import Tally
 from filmroll.client.tar import pack, read
 from filmroll.client.transport import Transport
 from filmroll.client.views import ManifestLine, MemberVerdict, Problem, Verdict
 
-_UNAVAILABLE = 503
+_CONFLICT, _UNAVAILABLE = 409, 503
 _OF_THE_ITEM = frozenset({400, 409, 413, 415, 422})  # refusals that say nothing of the next one
 _T = TypeVar("_T")
 
@@ -30,10 +31,16 @@ class Courier:
     """Brings files to one batch and keeps the tally; many tasks may share it."""
 
     def __init__(
-        self, transport: Transport, batch: AsyncBatch, tally: Tally, threads: Executor
+        self,
+        transport: Transport,
+        batch: AsyncBatch,
+        large: Large,
+        tally: Tally,
+        threads: Executor,
     ) -> None:
         self._transport = transport
         self._batch = batch
+        self._large = large
         self._tally = tally
         self._threads = threads
         self._open = batch.view["state"] == "open"
@@ -75,27 +82,49 @@ class Courier:
                 needed = await self.ask(list(pending.values()), arrived="stored")
                 pending = {file.ref: file for file in needed}
 
-    async def send_alone(self, file: File) -> None:
-        """Send one file of any size."""
-        reading = _Reading(file, self._tally)
+    async def send_alone(self, item: File | Archive) -> None:
+        """Send one file of any size, or an archive of any number of them."""
+        flight = Flight(self._tally)
         try:
-            line = await self._batch.put(file.ref, reading)
+            if isinstance(item, Archive):
+                await self._unpack(item, flight)
+            elif item.size > LARGE_BYTES:
+                await self._send_parts(item, flight)
+            else:
+                await self._put(item, flight)
         except OSError as fault:
-            self._tally.fault(_fault(file, fault))
+            self._tally.fault(_fault(item, fault))
         except ApiError as refusal:
+            if refusal.status == _CONFLICT and not self._open:
+                raise Missing from refusal
             if refusal.status not in _OF_THE_ITEM or not await self._is_open():
                 raise
-            self._tally.fail(file, refusal.problem)
-        else:
-            self._settle(file, "stored", line.get("sha256"), reading.sha256)
+            self._tally.fail(item, refusal.problem)
         finally:
-            reading.land()
+            flight.land()
+
+    async def _put(self, file: File, flight: Flight) -> None:
+        reading = Reading(Path(file.path), flight)
+        line = await self._batch.put(file.ref, reading)
+        self._settle(file, "stored", line.get("sha256"), reading.sha256)
+
+    async def _send_parts(self, file: File, flight: Flight) -> None:
+        wishes = {"batch": self._batch.id, "ref": file.ref}
+        await self._large.resume(Path(file.path), wishes, flight.add)
+        self._tally.settle(file, "stored")
+
+    async def _unpack(self, archive: Archive, flight: Flight) -> None:
+        """Send an archive; each of its members has a line of its own in the ledger."""
+        wishes = {"purpose": "archive", "batch": self._batch.id, "name": archive.ref}
+        await self._large.resume(Path(archive.path), wishes, flight.add)
+        self._tally.settle(archive, "stored" if flight.bytes else "have")
+        self._tally.unpacked += 1
 
     async def _stream(self, pending: dict[str, File]) -> None:
         """Send a tar of what is pending, and take out of it what is settled."""
         hashes: dict[str, str] = {}
         faults: dict[str, OSError] = {}
-        flying = _Flight(self._tally)
+        flying = Flight(self._tally)
         files = list(pending.values())
 
         async def body() -> AsyncIterator[bytes]:
@@ -155,53 +184,6 @@ def _is_busy(verdict: MemberVerdict) -> bool:
     return verdict.get("problem", {}).get("status") == _UNAVAILABLE
 
 
-class _Flight:
-    """Bytes that are on their way together."""
-
-    def __init__(self, tally: Tally) -> None:
-        self._tally = tally
-        self._bytes = 0
-
-    def add(self, size: int) -> None:
-        """Count bytes that go out."""
-        self._bytes += size
-        self._tally.flying_bytes += size
-
-    def land(self) -> None:
-        """Count them no more: they have arrived, or are lost."""
-        self._tally.flying_bytes -= self._bytes
-        self._bytes = 0
-
-
-class _Reading:
-    """A file as a body, hashed while it goes out; begun anew at each attempt."""
-
-    def __init__(self, file: File, tally: Tally) -> None:
-        self._path = Path(file.path)
-        self._flight = _Flight(tally)
-        self._hash = hashlib.sha256()
-
-    def __call__(self) -> AsyncIterator[bytes]:
-        self.land()
-        self._hash = hashlib.sha256()
-        return self._chunks()
-
-    @property
-    def sha256(self) -> str:
-        """The hash (hex) of what the last attempt has sent."""
-        return self._hash.hexdigest()
-
-    def land(self) -> None:
-        """Count nothing as on its way any more."""
-        self._flight.land()
-
-    async def _chunks(self) -> AsyncIterator[bytes]:
-        async for chunk in read_path(self._path):
-            self._hash.update(chunk)
-            self._flight.add(len(chunk))
-            yield chunk
-
-
 def _describe(
     items: Sequence[File | Link],
 ) -> tuple[list[tuple[File | Link, ManifestLine]], list[Fault]]:
@@ -229,7 +211,7 @@ def _sha256(file: File) -> str:
         return hashlib.file_digest(body, "sha256").hexdigest()
 
 
-def _fault(file: File, fault: OSError) -> Fault:
+def _fault(file: File | Archive, fault: OSError) -> Fault:
     return Fault(file.ref, file.path, fault.strerror or str(fault))
 
 

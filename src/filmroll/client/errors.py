@@ -1,6 +1,7 @@
 """What the client raises: the service said no, or did not say anything."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 _PASSING_STATUSES = frozenset({502, 503, 504})
 _PASSING_CODES = frozenset({"idempotency-in-progress"})
@@ -35,6 +36,13 @@ class ApiError(ClientError):
         self.figures = figures
         self.retry_after = retry_after
         self.passing = status in _PASSING_STATUSES or code in _PASSING_CODES
+
+    @classmethod
+    def of(cls, problem: Mapping[str, Any], retry_after: float | None = None) -> Self:
+        """Return the error that a problem document with status, code and detail tells of."""
+        figures = dict(problem)
+        status, code, detail = (figures.pop(key) for key in ("status", "code", "detail"))
+        return cls(status, code, detail, figures, retry_after)
 
     @property
     def problem(self) -> dict[str, Any]:

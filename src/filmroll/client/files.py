@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from filmroll.client.views import ManifestLine
 
 _SIDECAR = ".json"
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
 
 
 class File(NamedTuple):
@@ -19,6 +20,14 @@ class File(NamedTuple):
     path: str
     size: int
     said: Mapping[str, Any] | None = None  # members of its manifest line, such as ``tags``
+
+
+class Archive(NamedTuple):
+    """A file whose members are the items, and its size in bytes; ``ref`` only names it."""
+
+    ref: str
+    path: str
+    size: int
 
 
 class Link(NamedTuple):
@@ -40,7 +49,7 @@ class Fault(NamedTuple):
     detail: str
 
 
-Item = File | Link | Fault
+Item = File | Archive | Link | Fault
 
 
 def walk(folder: str, prefix: str = "") -> Iterator[File | Fault]:
@@ -77,6 +86,14 @@ def file_item(ref: str, entry: Path | os.DirEntry[str], sidecar: str | None = No
         return Fault(ref, path, str(fault))
 
 
+def named_item(ref: str, path: Path) -> File | Archive | Fault:
+    """Return a file that was named itself as an item: as an archive if it is called like one."""
+    item = file_item(ref, path)
+    if isinstance(item, File) and path.name.lower().endswith(_ARCHIVES):
+        return Archive(item.ref, item.path, item.size)
+    return item
+
+
 def writable(ref: str) -> str:
     """Return the name; raise ValueError if it is none in UTF-8, as file systems allow."""
     if not ref.isascii():
@@ -91,6 +108,9 @@ def label(item: Item, tags: Sequence[str]) -> Item:
     """Return the item with more tags."""
     if not tags or isinstance(item, Fault):
         return item
+    if isinstance(item, Archive):
+        detail = "an archive takes no tags: they belong to its images, in key.json beside key.jpg"
+        return Fault(item.ref, item.path, detail)
     if isinstance(item, Link):
         return Link({**item.line, "tags": [*tags, *item.line.get("tags", ())]})
     said = item.said or {}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filmroll.client.files import Fault, File, Item, Link, file_item, writable
+from filmroll.client.files import Archive, Fault, File, Item, Link, named_item, writable
 
 SUFFIXES = frozenset({".ndjson", ".jsonl"})
 # What push finds out itself, or keeps to itself.
@@ -33,7 +33,7 @@ def _item(text: bytes, manifest: Path, place: str) -> Item:
     if line.get("source", "upload") != "upload":
         return _link(line, manifest)
     path = line.get("path", line["ref"])
-    return _with(line, file_item(line["ref"], manifest.parent / str(path)))
+    return _with(line, named_item(line["ref"], manifest.parent / str(path)))
 
 
 def _link(line: dict[str, Any], manifest: Path) -> Item:
@@ -44,7 +44,7 @@ def _link(line: dict[str, Any], manifest: Path) -> Item:
     return Link(line)  # type: ignore[arg-type]  # the service judges the line
 
 
-def _with(line: dict[str, Any], item: File | Fault) -> Item:
-    if isinstance(item, Fault):
+def _with(line: dict[str, Any], item: File | Archive | Fault) -> Item:
+    if not isinstance(item, File):
         return item
     return item._replace(said={key: line[key] for key in line.keys() - _OWN} or None)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-from filmroll.client.files import File, Item
+from filmroll.client.files import Archive, File, Item
 
 SMALL_BYTES = 1 << 20
 SHARD_FILES = 2_000  # a break costs no more than one shard a stream
@@ -14,6 +14,9 @@ _LOSES_ITS_NAME = re.compile(
 )
 
 
+Parcel = list[File] | Archive
+
+
 class Packing:
     """Gathers files until a shard is full."""
 
@@ -21,10 +24,13 @@ class Packing:
         self._shard: list[File] = []
         self._bytes = 0
 
-    def add(self, files: Iterable[File]) -> list[list[File]]:
+    def add(self, files: Iterable[File | Archive]) -> list[Parcel]:
         """Take files in; return the parcels that are complete."""
-        parcels = []
+        parcels: list[Parcel] = []
         for file in files:
+            if isinstance(file, Archive):
+                parcels.append(file)
+                continue
             if file.size > SMALL_BYTES or not packable(file.ref):
                 parcels.append([file])
                 continue
@@ -34,7 +40,7 @@ class Packing:
                 parcels += self.rest()
         return parcels
 
-    def rest(self) -> list[list[File]]:
+    def rest(self) -> list[Parcel]:
         """Return what was gathered as a parcel, if anything was."""
         shard, self._shard, self._bytes = self._shard, [], 0
         return [shard] if shard else []

@@ -9,12 +9,13 @@ import itertools
 from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NoReturn, Protocol, TypedDict
+from typing import NoReturn, Protocol, TypedDict, TypeGuard
 
 from filmroll.client.batches import FINAL, AsyncBatch
 from filmroll.client.courier import Courier, Missing
-from filmroll.client.files import Fault, File, Item
-from filmroll.client.parcels import Packing, portions
+from filmroll.client.files import Archive, Fault, File, Item
+from filmroll.client.large import Large
+from filmroll.client.parcels import Packing, Parcel, portions
 from filmroll.client.sources import Sources
 from filmroll.client.tally import Tally
 from filmroll.client.transport import Transport
@@ -91,6 +92,8 @@ class Push:
         seconds = self._tally.arrived()
         if batch.view["state"] not in FINAL:
             await self._finish(batch)
+        elif self._tally.unpacked:  # the rest was asked for, one by one
+            await self._note_failures(batch)
         return self._summary(batch, seconds)
 
     async def _finish(self, batch: AsyncBatch) -> None:
@@ -99,6 +102,9 @@ class Push:
             self._tally.batch = await batch.seal()
         if self._wishes.wait:
             await self._watch(batch)
+        await self._note_failures(batch)
+
+    async def _note_failures(self, batch: AsyncBatch) -> None:
         if batch.view["state"] != "open" and batch.view["counts"]["failed"]:
             async for line in batch.results("failed"):
                 self._tally.failed_later(line, self._sources.path_of(line["ref"]))
@@ -127,7 +133,8 @@ class Push:
     async def _bring(self, batch: AsyncBatch, threads: Executor, *, asking: bool = True) -> bool:
         """Bring everything into a batch; False if it takes no more but something is missing."""
         self._tally.batch = batch.view
-        courier = Courier(self._transport, batch, self._tally, threads)
+        large = Large(self._transport, self._wishes.streams)
+        courier = Courier(self._transport, batch, large, self._tally, threads)
         line = _Line(courier, self._tally, self._wishes.streams, asking=asking)
         try:
             await line.run(self._sources.items(), threads)
@@ -169,7 +176,7 @@ class _Line:
         self._asking = asking
         self._packing = Packing()
         self._chunks: asyncio.Queue[list[Item]] = asyncio.Queue(_CHUNKS_AHEAD)
-        self._parcels: asyncio.Queue[list[File]] = asyncio.Queue(streams)
+        self._parcels: asyncio.Queue[Parcel] = asyncio.Queue(streams)
 
     async def run(self, items: Iterator[Item], threads: Executor) -> None:
         """Raise what goes wrong, in an ExceptionGroup."""
@@ -202,21 +209,27 @@ class _Line:
                 for parcel in self._packing.add(await self._needed(portion)):
                     await self._parcels.put(parcel)
 
-    async def _needed(self, chunk: Sequence[Item]) -> list[File]:
+    async def _needed(self, chunk: Sequence[Item]) -> list[File | Archive]:
         """Return the files of a chunk that are to be sent."""
-        plain, asked = [], []
+        plain: list[File | Archive] = []
+        asked = []
         for item in chunk:
             if isinstance(item, Fault):
                 self._tally.fault(item)
-            elif isinstance(item, File) and not item.said and not self._asking:
+            elif isinstance(item, Archive) or self._goes_unasked(item):
                 plain.append(item)
             else:  # what is said of an image goes with its line; its bytes go their own way
                 asked.append(item)
-        return plain + await self._courier.ask(asked)
+        return [*plain, *await self._courier.ask(asked)]
+
+    def _goes_unasked(self, item: Item) -> TypeGuard[File]:
+        return isinstance(item, File) and not item.said and not self._asking
 
     async def _send(self) -> None:
         while parcel := await self._parcels.get():
-            if len(parcel) == 1:
+            if isinstance(parcel, Archive):
+                await self._courier.send_alone(parcel)
+            elif len(parcel) == 1:
                 await self._courier.send_alone(parcel[0])
             else:
                 await self._courier.send_shard(parcel)

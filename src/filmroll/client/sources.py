@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from filmroll.client.files import Item, file_item, label, walk
+from filmroll.client.files import Item, label, named_item, walk
 from filmroll.client.manifest import SUFFIXES, read_manifest
 
 
 class Sources:
-    """Folders, files and manifests to push; with several, each folder's name begins its refs."""
+    """Folders, files, archives, manifests; with several, each folder's name begins its refs."""
 
     def __init__(self, paths: Sequence[Path], tags: Sequence[str] = ()) -> None:
         """Raise ValueError if one does not exist, or two would get the same names."""
@@ -55,7 +55,7 @@ class Sources:
             return walk(str(path), prefix)
         if is_manifest(path):
             return read_manifest(path)
-        return iter([file_item(path.name, path)])
+        return iter([named_item(path.name, path)])
 
 
 def is_manifest(path: Path) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from filmroll.client.files import Fault, File, Item, Link
+from filmroll.client.files import Archive, Fault, File, Item, Link
 from filmroll.client.views import BatchView, LineView, Problem
 
 Failure = Mapping[str, Any]  # a manifest line with ``path`` and ``problem``: it can be pushed again
@@ -27,6 +27,7 @@ class Tally:
     had: int = 0
     queued: int = 0  # for the service to fetch
     failed: int = 0
+    unpacked: int = 0  # archives, whose members have lines of their own
     settled_bytes: int = 0
     flying_bytes: int = 0  # on their way, not acknowledged
     _noted: set[str] = field(default_factory=set)
@@ -55,6 +56,7 @@ class Tally:
         """Count from the beginning: another batch takes the items. Failures are told once only."""
         self.found = self.found_bytes = self.sent = self.sent_bytes = self.had = 0
         self.queued = self.failed = self.settled_bytes = self.flying_bytes = 0
+        self.unpacked = 0
         self.walked = False
 
     def add(self, item: Item) -> None:
@@ -97,13 +99,15 @@ class Tally:
 
 
 def _size(item: Item) -> int:
-    return item.size if isinstance(item, File) else 0
+    return item.size if isinstance(item, File | Archive) else 0
 
 
 def _line(item: Item) -> dict[str, Any]:
     match item:
         case File():
             return {**(item.said or {}), "ref": item.ref, "path": item.path}
+        case Archive():
+            return {"ref": item.ref, "path": item.path}
         case Link():
             return dict(item.line)
         case Fault():

@@ -152,17 +152,15 @@ class Transport:
 
 def refusal(answer: httpx.Response) -> ApiError:
     """Return the error that an answer reports, be it Filmroll's or that of a proxy before it."""
-    problem: dict[str, Any] = {}
+    problem: dict[str, Any] = {
+        "status": answer.status_code,
+        "code": f"http-{answer.status_code}",
+        "detail": answer.reason_phrase,
+    }
     with suppress(ValueError, TypeError):
-        problem = dict(answer.json())
+        problem |= dict(answer.json())
     wait = answer.headers.get("retry-after", "")
-    return ApiError(
-        problem.pop("status", answer.status_code),
-        problem.pop("code", f"http-{answer.status_code}"),
-        problem.pop("detail", answer.reason_phrase),
-        problem,
-        float(wait) if wait.isdecimal() else None,
-    )
+    return ApiError.of(problem, float(wait) if wait.isdecimal() else None)
 
 
 def annotations(

@@ -59,6 +59,32 @@ class Counts(TypedDict):
     bytes: int
 
 
+class PartView(TypedDict):
+    """A part of an upload that the service has."""
+
+    n: int
+    bytes: int
+    etag: str
+    sha256: str  # hex
+    at: str
+
+
+class UploadView(TypedDict):
+    """An upload in parts as it stands, with a page of its parts."""
+
+    id: str
+    state: Literal["open", "completing", "completed", "failed", "aborted", "expired"]
+    purpose: Literal["image", "archive"]
+    bytes: int | None
+    part_bytes: int
+    batch: str | None
+    ref: str | None
+    image: str | None
+    problem: Problem | None
+    items: list[PartView]
+    next_cursor: str | None
+
+
 class BatchView(TypedDict):
     """A batch as it stands."""
 
