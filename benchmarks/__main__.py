@@ -18,6 +18,7 @@ FIGURES = (
     "bulk",
     "bulk_variants",
     "bulk_resume",
+    "parts",
 )
 WORK = Path(__file__).parent / ".work"
 

@@ -12,6 +12,8 @@ from filmroll.errors import FilmrollError, StorageFull, StoreUnavailable
 _LIBC = ctypes.CDLL(None, use_errno=True)
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
+_WRITE = 2  # SYNC_FILE_RANGE_WRITE
+
 PRIVATE = 0o600  # files are for the account that Filmroll runs as, whatever its umask
 
 
@@ -48,6 +50,14 @@ def write_file(path: str, body: bytes) -> None:
             written += os.write(descriptor, memoryview(body)[written:])
     finally:
         os.close(descriptor)
+
+
+def begin_writing(descriptor: int, start: int, size: int) -> None:
+    """Have the kernel begin to write a range of a file: the sync in the end is the shorter.
+
+    Whether it does is its own affair; only a sync makes anything durable.
+    """
+    _LIBC.sync_file_range(descriptor, ctypes.c_int64(start), ctypes.c_int64(size), _WRITE)
 
 
 def sync_path(path: str) -> None:

@@ -87,15 +87,6 @@ async def test_wrong_bytes_are_refused_and_leave_nothing(blobs, size):
     assert await keys(blobs) == []
 
 
-async def test_a_wrong_path_is_refused_and_gone(blobs, tmp_path):
-    path = tmp_path / "upload"
-    path.write_bytes(b"x")
-    with pytest.raises(DigestMismatch):
-        await blobs.put("o/ab/abc", path, digest(b"y"))
-    assert await keys(blobs) == []
-    assert not path.exists()
-
-
 async def test_refused_bytes_leave_the_older_object(blobs):
     await blobs.put("o/ab/abc", b"old", digest(b"old"))
     with pytest.raises(DigestMismatch):

@@ -28,11 +28,7 @@ def check_prefix(prefix: str) -> str:
 
 def check_digest(body: bytes, sha256: str) -> None:
     """Raise DigestMismatch unless the bytes hash to ``sha256`` (hex)."""
-    compare_digest(hashlib.sha256(body).hexdigest(), sha256)
-
-
-def compare_digest(actual: str, sha256: str) -> None:
-    """Raise DigestMismatch unless both digests (hex) are the same."""
+    actual = hashlib.sha256(body).hexdigest()
     if actual != sha256:
         raise DigestMismatch(
             "The bytes that arrived do not hash to the SHA-256 that was stated. Nothing was kept.",

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from filmroll.blobs.changes import Change, Delete, Put
-from filmroll.blobs.checks import check_digest, check_key, check_prefix, compare_digest
+from filmroll.blobs.checks import check_digest, check_key, check_prefix
 from filmroll.blobs.listing import scan
 from filmroll.durable import (
     SyncError,
@@ -130,16 +130,15 @@ class DiskBlobs:
         await self._changes.commit([change])
 
     def _stage(self, change: Put, body: bytes | Path, sha256: str) -> None:
-        """Bring a large body to its temporary file, verified and durable."""
+        """Bring a large body to its temporary file, durable."""
         try:
             self._refuse_if_broken()
             with translated():
                 if isinstance(body, bytes):
+                    check_digest(body, sha256)
                     write_file(change.temporary, body)
                 else:
                     _take_over(body, change.temporary)
-                with Path(change.temporary).open("rb") as file:
-                    compare_digest(hashlib.file_digest(file, "sha256").hexdigest(), sha256)
             if change.lasting:
                 with self._barrier():
                     sync_path(change.temporary)

@@ -29,7 +29,8 @@ class MemoryBlobs:
         check_key(key)
         if isinstance(body, Path):
             body = _take_over(body)
-        check_digest(body, sha256)
+        else:
+            check_digest(body, sha256)
         self._objects[key] = body, now()
 
     async def put_all(self, blobs: Sequence[Blob]) -> None:

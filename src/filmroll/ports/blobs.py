@@ -35,7 +35,8 @@ class BlobStore(Protocol):
 
         A reader sees all of it or nothing. A ``Path`` is taken over: it is gone afterwards.
         One that is not ``lasting`` can be made again: a power cut may take it, or cut it short.
-        Raises DigestMismatch, with nothing kept, if the bytes do not hash to ``sha256`` (hex).
+        Raises DigestMismatch, with nothing kept, if bytes do not hash to ``sha256`` (hex). That of
+        a ``Path`` is believed: whoever wrote the file has hashed the bytes on their way into it.
         An existing object is replaced as a whole.
         """
 

@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
+from filmroll.durable import begin_writing
 from filmroll.errors import DigestMismatch, StorageFull, StoreUnavailable, TooLarge
 
 IN_MEMORY_BYTES = 1 << 20  # of one body
 _PREFIX = "spool-"
+_BEGUN_BYTES = 8 << 20  # of a file, written by the kernel while more of it arrives
 ALL_IN_MEMORY_BYTES = 64 << 20  # of all bodies of a process; what comes beyond goes to files
 
 
@@ -91,6 +93,7 @@ class Spool:
         self._others: list[Hasher] = []
         self._file: BinaryIO | None = None
         self._flushing: asyncio.Future[None] | None = None
+        self._begun = 0  # bytes of the file that the kernel was told to begin with
         self.bytes = 0
         self.body: Content = b""
 
@@ -160,15 +163,19 @@ class Spool:
         self._hold(-self._pending)
 
     def _append(self, chunks: Sequence[bytes]) -> None:
-        block = b"".join(chunks)
-        self._digest(block)
         try:
             if self._file is None:
                 self._file = self._create()
-            self._file.write(block)
+            for chunk in chunks:
+                self._digest(chunk)
+                self._file.write(chunk)
             self._file.flush()
         except OSError as fault:
             raise _disk_error(fault) from fault
+        end = self._file.tell()
+        if end - self._begun >= _BEGUN_BYTES:
+            begin_writing(self._file.fileno(), self._begun, end - self._begun)
+            self._begun = end
 
     def _digest(self, block: bytes) -> None:
         for hasher in (self._hash, *self._others):
