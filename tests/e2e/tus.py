@@ -1,6 +1,7 @@
 """Uploading by tus: by hand, and what every test of it looks at."""
 
 import base64
+import fcntl
 import json
 import shutil
 import subprocess
@@ -59,15 +60,22 @@ def become(http: httpx.Client, url: str) -> bytes:
     return http.get(http.get(where).json()["url"]).content
 
 
+def install() -> None:
+    """Get npm's packages, once however many processes ask; skip, loudly, where there is no npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("npm is missing, so tus-js-client was NOT tested: apt-get install npm")
+    with (JS / "package.json").open() as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not (JS / "node_modules").is_dir():
+            quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
+            subprocess.run(["npm", "ci", *quiet], cwd=JS, check=True, timeout=120)
+
+
 class JsClient:
     """npm's tus-js-client, on a service."""
 
     def __init__(self, service: Service) -> None:
-        if shutil.which("npm") is None:
-            pytest.skip("npm is missing, so tus-js-client was NOT tested: apt-get install npm")
-        if not (JS / "node_modules").is_dir():
-            quiet = ["--ignore-scripts", "--no-audit", "--no-fund", "--silent"]
-            subprocess.run(["npm", "ci", *quiet], cwd=JS, check=True, timeout=120)
+        install()
         self._endpoint = service.url + ROOT
 
     def start(self, file: Path, **options: object) -> "subprocess.Popen[str]":
