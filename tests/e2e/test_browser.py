@@ -1,4 +1,4 @@
-"""A page in a real browser uploads half a gigabyte by tus-js-client, over everything that breaks."""
+"""A page in a real browser uploads half a gigabyte by tus-js-client, over all that breaks."""
 
 import functools
 import hashlib
