@@ -102,7 +102,7 @@ def test_tus_js_client(
 def test_tus_js_client_terminates(http: httpx.Client, js: JsClient, file: Path) -> None:
     sent = js.upload(file, chunkSize=CHUNK, terminateAfter=CHUNK)
     assert ["DELETE", 204] in sent["answers"]
-    assert standing(http, sent["url"]).status_code == 410
+    assert standing(http, sent["url"]).status_code == 404
 
 
 def test_tus_js_client_is_told_at_once_what_is_no_image(js: JsClient, tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_what_a_closed_batch_cannot_take_is_gone(http: httpx.Client) -> None:
     url = begin(http, len(BODY), **metadata(batch=batch, ref="a"))
     http.post(f"/v1/batches/{batch}/seal")
     assert problem(patch(http, url, 0, BODY)) == (410, "upload-gone")
-    assert standing(http, url).status_code == 410
+    assert standing(http, url).status_code == 404
 
 
 def test_an_archive_becomes_a_batch(http: httpx.Client) -> None:
@@ -111,9 +111,9 @@ def test_an_archive_becomes_a_batch(http: httpx.Client) -> None:
 def test_termination(http: httpx.Client, url: str) -> None:
     patch(http, url, 0, BODY[:HALF])
     assert http.delete(url, headers=SPOKEN).status_code == 204
-    assert standing(http, url).status_code == 410
-    assert problem(patch(http, url, HALF, BODY[HALF:])) == (410, "upload-gone")
-    assert http.delete(url, headers=SPOKEN).status_code == 410
+    assert standing(http, url).status_code == 404
+    assert problem(patch(http, url, HALF, BODY[HALF:])) == (404, "not-found")
+    assert http.delete(url, headers=SPOKEN).status_code == 404
 
 
 def test_it_is_too_late_to_end_what_is_completed(http: httpx.Client, url: str) -> None:
@@ -183,7 +183,7 @@ def test_only_partial_uploads_are_joined(http: httpx.Client, url: str) -> None:
     assert problem(join(http, url)) == (422, "invalid-request")
     gone = piece(http, BODY)
     http.delete(gone, headers=SPOKEN)
-    assert problem(join(http, gone)) == (410, "upload-gone")
+    assert problem(join(http, gone)) == (404, "not-found")
 
 
 def test_what_is_joined_can_no_more_be_ended(http: httpx.Client) -> None:
@@ -191,4 +191,4 @@ def test_what_is_joined_can_no_more_be_ended(http: httpx.Client) -> None:
     url = join(http, first, second).headers["location"]
     assert problem(http.delete(first, headers=SPOKEN)) == (403, "upload-settled")
     assert http.delete(url, headers=SPOKEN).status_code == 204
-    assert standing(http, url).status_code == 410
+    assert standing(http, url).status_code == 404

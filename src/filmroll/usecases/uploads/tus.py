@@ -38,7 +38,7 @@ class Tus:
         return await self.finish(await self.get(joined))
 
     async def get(self, upload_id: str) -> Upload:
-        """Return an upload; raise NotFound, or UploadGone if it came to nothing."""
+        """Return an upload; raise NotFound, also if it was terminated, or UploadGone."""
         upload = await self._sessions.get(upload_id, Transfer.TUS)
         if upload.state is UploadState.FAILED:
             why = upload.problem.detail if upload.problem else ""
