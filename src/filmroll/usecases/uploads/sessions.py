@@ -82,7 +82,7 @@ class Sessions:
         found = await self._catalog.get_upload(upload)
         if found is None or found.transfer is not transfer:
             raise NotFound("There is no upload with this id.")
-        if found.state is UploadState.ABORTED and transfer is Transfer.TUS:  # as clients of it expect
+        if found.state is UploadState.ABORTED and transfer is Transfer.TUS:
             raise NotFound("The upload was terminated; begin another one.")
         if found.state in {UploadState.ABORTED, UploadState.EXPIRED}:
             raise UploadGone(f"The upload is {found.state}; begin another one.")
