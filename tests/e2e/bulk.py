@@ -109,9 +109,14 @@ def sums(lines: Iterable[View]) -> dict[str, int]:
 
 
 def check_sums(http: httpx.Client, batch: str) -> dict[str, View]:
-    """Hold the sums of a batch that is at rest against its ledger; return the ledger."""
-    lines = ledger(http, batch)
-    counts = view(http, batch)["counts"]
+    """Hold the sums of a batch against its ledger; return the ledger.
+
+    If something ends while they are read, they are read again.
+    """
+    before, counts = None, view(http, batch)["counts"]
+    while counts != before:
+        before, lines = counts, ledger(http, batch)
+        counts = view(http, batch)["counts"]
     assert {key: counts[key] for key in sums([])} == sums(lines.values())
     return lines
 
