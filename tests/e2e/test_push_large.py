@@ -155,7 +155,7 @@ def test_an_archive_that_is_none_is_a_failure(service, tmp_path: Path) -> None:
     (tmp_path / "no.zip").unlink()
     (tmp_path / "cut.tar").write_bytes(archive({"a.jpg": tiny_jpeg(1)}))
     manifest = tmp_path / "mended.ndjson"
-    manifest.write_text(json.dumps({"ref": "cut.tar"}))
+    manifest.write_text(json.dumps({"ref": "cut.tar", "archive": True}))
     code, mended = push(service, manifest, cwd=tmp_path)
     assert (code, mended["sent"], mended["state"]) == (0, 1, "completed")
 
@@ -191,3 +191,73 @@ def wait_for_bytes(line: Relay, size: int) -> None:
     while line.up < size:
         assert time.monotonic() < deadline
         time.sleep(0.002)
+
+
+def test_members_that_share_a_name_are_told_of(http, service, tmp_path: Path) -> None:
+    for number, name in enumerate(("a.tar", "b.tar")):
+        (tmp_path / name).write_bytes(archive({"IMG_1.jpg": tiny_jpeg(9000 + number)}))
+    code, summary = push(service, "a.tar", "b.tar", "--no-seal", cwd=tmp_path)
+    assert (code, summary["sent"], summary["failed"]) == (1, 2, 1)
+    lines = ledger(http, summary["batch"])
+    (told,) = lines.keys() - {"IMG_1.jpg"}
+    assert told in {"a.tar: IMG_1.jpg", "b.tar: IMG_1.jpg"}
+    assert lines[told]["problem"]["code"] == "conflict"
+    assert lines["IMG_1.jpg"]["state"] == "succeeded"
+
+
+def test_a_mended_archive_is_no_failure_any_more(service, tmp_path: Path) -> None:
+    whole = archive({"a.jpg": tiny_jpeg(9100), "b.jpg": tiny_jpeg(9101)})
+    (tmp_path / "m.tar").write_bytes(whole[:6000])
+    code, first = push(service, "m.tar", "--no-seal", cwd=tmp_path)
+    assert (code, first["sent"], first["failed"]) == (1, 0, 1)
+    (tmp_path / "m.tar").write_bytes(whole)
+    code, second = push(
+        service, tmp_path / first["failures"], "--batch", first["name"], cwd=tmp_path
+    )
+    assert (code, second["sent"], second["failed"]) == (0, 1, 0)
+    assert (second["batch"], second["state"]) == (first["batch"], "completed")
+
+
+def test_a_deleted_image_is_sent_again(http, service, folder, large) -> None:
+    _, first = push(service, folder, "--no-seal", cwd=folder.parent)
+    line = ledger(http, first["batch"])["large.png"]
+    assert http.delete(f"/v1/images/{line['image']}").is_success
+    code, second = push(service, folder, cwd=folder.parent)
+    assert (code, second["sent"], second["failed"]) == (0, 1, 0)
+    assert second["batch"] == first["batch"]
+    is_there(http, second["batch"], "large.png", large)
+
+
+def test_a_file_that_changes_on_the_way_is_a_failure(http, service, folder, large) -> None:
+    with Relay(service.port) as line:
+        process = start_over(line, folder, "--streams", 1, "--no-seal")
+        wait_for_bytes(line, PART + (4 << 20))
+        with (folder / "large.png").open("r+b") as file:
+            file.seek(len(large) - 100)
+            file.write(b"changed")
+        code, summary = ended(process)
+    assert (code, summary["failed"]) == (1, 1)
+    (folder / "large.png").write_bytes(large)
+    code, again = push(service, folder, cwd=folder.parent)
+    assert (code, again["failed"]) == (0, 0)
+    is_there(http, again["batch"], "large.png", large)
+
+
+def test_two_at_once_are_one(http, service, folder, large) -> None:
+    with Relay(service.port) as line:
+        both = [start_over(line, folder, "--streams", number) for number in (1, 2)]
+        outcomes = [ended(process) for process in both]
+    assert [code for code, _ in outcomes] == [0, 0], outcomes
+    for _, summary in outcomes:
+        is_there(http, summary["batch"], "large.png", large)
+
+
+def test_a_zip_in_a_folder_stays_a_failure(http, service, tmp_path: Path) -> None:
+    root = fill(tmp_path / "odd", "good.jpg")
+    with zipfile.ZipFile(root / "in.zip", "w") as target:
+        target.writestr("inside.jpg", tiny_jpeg(9200))
+    code, summary = push(service, root, cwd=tmp_path)
+    assert (code, summary["failed"]) == (1, 1)
+    code, again = push(service, summary["failures"], cwd=tmp_path)
+    assert (code, again["failed"]) == (1, 1)
+    assert "inside.jpg" not in ledger(http, again["batch"])

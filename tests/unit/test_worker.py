@@ -78,8 +78,8 @@ async def emptied(queue):
 
 
 async def messages(queue):
-    depth = await queue.depth(Lane.INTERACTIVE)
-    return depth.waiting + depth.leased
+    depths = [await queue.depth(lane) for lane in Lane]
+    return sum(depth.waiting + depth.leased for depth in depths)
 
 
 @pytest.mark.usefixtures("working")
@@ -99,6 +99,35 @@ async def test_a_job_that_failed_in_passing_is_sent_again_when_it_is_due(house, 
     done = await ended(house, job)
     assert (done.state, done.attempts) == (JobState.SUCCEEDED, 4)
     await emptied(queue)
+
+
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize("many", [1, 3, 4, 21])
+async def test_jobs_of_bulk_are_taken_several_at_a_time(house, queue, monkeypatch, many):
+    asked = []
+    receive = queue.receive
+
+    async def received(lane, limit, lease, wait):
+        taken = await receive(lane, limit, lease, wait)
+        asked.append((lane, len(taken)))
+        return taken
+
+    monkeypatch.setattr(queue, "receive", received)
+    house.engine.open.clear()
+    jobs = [(await house.upload())[1] for _ in range(many)]
+    await queue.send(Lane.BULK, [job.id for job in jobs])
+    async with asyncio.timeout(10):
+        while not house.engine.calls:  # noqa: ASYNC110 -- it is a number
+            await asyncio.sleep(0.01)
+    held = await queue.depth(Lane.BULK)
+    assert 0 < held.leased <= 8  # four for each engine
+    house.engine.open.set()
+    for job in jobs:
+        assert (await ended(house, job)).state is JobState.SUCCEEDED
+    await emptied(queue)
+    taken = [count for lane, count in asked if lane is Lane.BULK and count]
+    assert sum(taken) == many - min(many, 4)  # a call that had been waiting took the first
+    assert len(taken) <= -(-many // 4)
 
 
 async def test_a_service_that_stops_leaves_the_rest_of_a_deletion_to_the_next(

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from filmroll.client.views import ManifestLine
 
 _SIDECAR = ".json"
-_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")
+_ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.zst", ".tzst")  # by their names
 
 
 class File(NamedTuple):
@@ -86,12 +86,15 @@ def file_item(ref: str, entry: Path | os.DirEntry[str], sidecar: str | None = No
         return Fault(ref, path, str(fault))
 
 
-def named_item(ref: str, path: Path) -> File | Archive | Fault:
-    """Return a file that was named itself as an item: as an archive if it is called like one."""
+def is_archive(path: Path) -> bool:
+    """Whether a file that was named itself is to be unpacked."""
+    return path.name.lower().endswith(_ARCHIVES)
+
+
+def archive_item(ref: str, path: Path) -> Archive | Fault:
+    """Return a file whose members are the items."""
     item = file_item(ref, path)
-    if isinstance(item, File) and path.name.lower().endswith(_ARCHIVES):
-        return Archive(item.ref, item.path, item.size)
-    return item
+    return item if isinstance(item, Fault) else Archive(item.ref, item.path, item.size)
 
 
 def writable(ref: str) -> str:

@@ -1,7 +1,7 @@
 """Large files: in parts, several at once, each again as often as it takes.
 
-Nothing is kept on this side. The service is asked to begin an upload under a key that follows from
-the bytes and what is wished of them; the same again finds the upload that is there, and its parts.
+Nothing is kept on this side. What is resumed is begun under a key that follows from the bytes and
+what is wished of them; the same again finds the upload that is there, and its parts.
 """
 
 import asyncio
@@ -32,7 +32,9 @@ LARGE_BYTES = 2 * PART_BYTES
 PARTS_AT_ONCE = 4
 _MOST_PARTS = 10_000
 _PAGE = 1_000
+_KEPT_SECONDS = 7 * 86_400  # after the last part; the service allows no more
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 2.0  # seconds between two looks
+_CONFLICT = 409
 _GONE = frozenset({404, 410})
 _ENDED = frozenset({"completed", "failed"})
 _T = TypeVar("_T")
@@ -65,25 +67,35 @@ class Large:
         ``wishes`` are members of ``POST /v1/uploads``. The same ``key`` goes on with the same
         upload, unless that came to nothing. ``count`` is told of bytes as they go out, of the
         negative when they have to go again. Raises ApiError for what stands against the upload,
-        be it found at its end, and OSError.
+        be it found at its end, and OSError, also if the file changes meanwhile.
         """
         with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            part_bytes = max(PART_BYTES, -(-size // _MOST_PARTS))
-            begun = await self._begin({**wishes, "bytes": size, "part_bytes": part_bytes}, key)
-            if begun["state"] == "open":
-                await self._complete(begun, file, list(_pieces(size, part_bytes)), count)
-        return await self._outcome(begun)
+            return await self._bring(file, _cut(file, wishes), key, count)
 
     async def resume(
         self, path: Path, wishes: Mapping[str, Any], count: Callable[[int], None] = lambda _: None
     ) -> UploadView:
         """Send as ``send`` does, under a key that follows from the bytes and the wishes."""
-        sha256 = await asyncio.to_thread(_hash, path)
-        if wishes.get("purpose") != "archive":  # to verify a whole one, it would be read twice
-            wishes = {**wishes, "sha256": sha256}
-        text = json.dumps([wishes, sha256], sort_keys=True)
-        return await self.send(path, wishes, hashlib.sha256(text.encode()).hexdigest(), count)
+        with path.open("rb") as file:
+            intent = _cut(file, {**wishes, "expires_in": _KEPT_SECONDS})
+            sha256 = await _sha256(file, intent["bytes"])
+            if wishes.get("purpose") != "archive":  # to verify a whole one, it would be read twice
+                intent["sha256"] = sha256
+            text = json.dumps([intent, sha256], sort_keys=True)
+            key = hashlib.sha256(text.encode()).hexdigest()
+            return await self._bring(file, intent, key, count)
+
+    async def _bring(
+        self, file: BinaryIO, intent: Mapping[str, Any], key: str, count: Callable[[int], None]
+    ) -> UploadView:
+        begun = await self._begin(intent, key)
+        if begun["state"] == "open":
+            try:
+                await self._complete(begun, file, count)
+            except ApiError as fault:  # somebody else, who sends the same, may have completed it
+                if fault.status != _CONFLICT or (await self._look(begun["id"]))["state"] == "open":
+                    raise
+        return await self._outcome(begun)
 
     async def _begin(self, intent: Mapping[str, Any], key: str) -> UploadView:
         """Return the upload of a key as it stands: the newest that has not come to nothing."""
@@ -96,22 +108,36 @@ class Large:
                 if fault.status not in _GONE:
                     raise
             else:
-                if found["state"] != "failed":
+                if found["state"] != "failed" and not await self._is_deleted(found["image"]):
                     return found
         raise AssertionError("counting has no end")
 
+    async def _is_deleted(self, image: str | None) -> bool:
+        """Whether what an upload has become is there no more."""
+        if image is None:
+            return False
+        try:
+            await self._transport.call("GET", f"/v1/images/{image}")
+        except ApiError as fault:
+            if fault.status not in _GONE:
+                raise
+            return True
+        return False
+
     async def _complete(
-        self,
-        upload: UploadView,
-        file: BinaryIO,
-        pieces: Sequence[_Piece],
-        count: Callable[[int], None],
+        self, upload: UploadView, file: BinaryIO, count: Callable[[int], None]
     ) -> None:
+        """Send the missing parts; one of a file that changes meanwhile is given up for good."""
+        before = _standing(file)
+        pieces = list(_pieces(os.fstat(file.fileno()).st_size, upload["part_bytes"]))
         etags = await self._here(upload["id"])
         count(sum(piece.size for piece in pieces if piece.number in etags))
         missing = [piece for piece in pieces if piece.number not in etags]
         sent = await _together(self._send(upload, file, piece, count) for piece in missing)
         etags |= dict(sent)
+        if _standing(file) != before:
+            await self._transport.call("DELETE", f"/v1/uploads/{upload['id']}")
+            raise OSError("the file was changed while it was sent")
         parts = [{"n": number, "etag": etags[number]} for number in sorted(etags)]
         await self._transport.call(
             "POST",
@@ -179,6 +205,18 @@ class _Body:
             yield chunk
 
 
+def _cut(file: BinaryIO, wishes: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is wished, with the sizes of a file and of its parts."""
+    size = os.fstat(file.fileno()).st_size
+    return {**wishes, "bytes": size, "part_bytes": max(PART_BYTES, -(-size // _MOST_PARTS))}
+
+
+def _standing(file: BinaryIO) -> tuple[int, int]:
+    """Return what tells one state of a file from another."""
+    found = os.fstat(file.fileno())
+    return found.st_size, found.st_mtime_ns
+
+
 def is_large(source: object) -> TypeGuard[str | Path]:
     """Whether something to be sent is a file that had better go in parts."""
     return isinstance(source, str | Path) and Path(source).stat().st_size > LARGE_BYTES
@@ -200,9 +238,12 @@ def said(
     return {key: value for key, value in wishes.items() if value is not None}
 
 
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+async def _sha256(file: BinaryIO, size: int) -> str:
+    """Return the digest (hex) of a file, read piece by piece: whoever gives up need not wait."""
+    digest = hashlib.sha256()
+    for piece in _pieces(size, PART_BYTES):
+        await asyncio.to_thread(_feed, digest, file, piece)
+    return digest.hexdigest()
 
 
 def _pieces(whole: int, size: int) -> Iterator[_Piece]:
@@ -212,10 +253,14 @@ def _pieces(whole: int, size: int) -> Iterator[_Piece]:
 
 def _digest(file: BinaryIO, piece: _Piece) -> bytes:
     digest = hashlib.sha256()
-    for start in range(piece.start, piece.start + piece.size, READ_BYTES):
-        wanted = min(READ_BYTES, piece.start + piece.size - start)
-        digest.update(os.pread(file.fileno(), wanted, start))
+    _feed(digest, file, piece)
     return digest.digest()
+
+
+def _feed(digest: "hashlib._Hash", file: BinaryIO, piece: _Piece) -> None:
+    end = piece.start + piece.size
+    for start in range(piece.start, end, READ_BYTES):
+        digest.update(os.pread(file.fileno(), min(READ_BYTES, end - start), start))
 
 
 async def _together(works: Iterable[Coroutine[Any, Any, _T]]) -> list[_T]:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from filmroll.client.files import Archive, Fault, File, Item, Link, named_item, writable
+from filmroll.client.files import Fault, File, Item, Link, archive_item, file_item, writable
 
 SUFFIXES = frozenset({".ndjson", ".jsonl"})
 # What push finds out itself, or keeps to itself.
-_OWN = frozenset({"ref", "path", "sha256", "bytes", "source"})
+_OWN = frozenset({"ref", "path", "sha256", "bytes", "source", "archive"})
+_SAID = frozenset({"name", "tags", "metadata", "variants"})
 
 
 def read_manifest(manifest: Path) -> Iterator[Item]:
@@ -32,8 +33,12 @@ def _item(text: bytes, manifest: Path, place: str) -> Item:
         return Fault(place, str(manifest), "the line is not a JSON object with a `ref`")
     if line.get("source", "upload") != "upload":
         return _link(line, manifest)
-    path = line.get("path", line["ref"])
-    return _with(line, named_item(line["ref"], manifest.parent / str(path)))
+    path = manifest.parent / str(line.get("path", line["ref"]))
+    if line.get("archive") is not True:
+        return _with(line, file_item(line["ref"], path))
+    if line.keys() & _SAID:
+        return Fault(line["ref"], str(path), "what is said of images stands in their archive")
+    return archive_item(line["ref"], path)
 
 
 def _link(line: dict[str, Any], manifest: Path) -> Item:
@@ -44,7 +49,7 @@ def _link(line: dict[str, Any], manifest: Path) -> Item:
     return Link(line)  # type: ignore[arg-type]  # the service judges the line
 
 
-def _with(line: dict[str, Any], item: File | Archive | Fault) -> Item:
-    if not isinstance(item, File):
+def _with(line: dict[str, Any], item: File | Fault) -> Item:
+    if isinstance(item, Fault):
         return item
     return item._replace(said={key: line[key] for key in line.keys() - _OWN} or None)

@@ -105,7 +105,12 @@ class Push:
         await self._note_failures(batch)
 
     async def _note_failures(self, batch: AsyncBatch) -> None:
-        if batch.view["state"] != "open" and batch.view["counts"]["failed"]:
+        """Tell of lines that failed after all had arrived; of an archive's, nobody else does."""
+        if self._tally.unpacked:
+            self._tally.batch = await batch.get()
+        elif batch.view["state"] == "open":
+            return
+        if batch.view["counts"]["failed"]:
             async for line in batch.results("failed"):
                 self._tally.failed_later(line, self._sources.path_of(line["ref"]))
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from filmroll.client.files import Item, label, named_item, walk
+from filmroll.client.files import Item, archive_item, file_item, is_archive, label, walk
 from filmroll.client.manifest import SUFFIXES, read_manifest
 
 
@@ -55,7 +55,8 @@ class Sources:
             return walk(str(path), prefix)
         if is_manifest(path):
             return read_manifest(path)
-        return iter([named_item(path.name, path)])
+        item = archive_item if is_archive(path) else file_item
+        return iter([item(path.name, path)])
 
 
 def is_manifest(path: Path) -> bool:

@@ -107,7 +107,7 @@ def _line(item: Item) -> dict[str, Any]:
         case File():
             return {**(item.said or {}), "ref": item.ref, "path": item.path}
         case Archive():
-            return {"ref": item.ref, "path": item.path}
+            return {"ref": item.ref, "path": item.path, "archive": True}
         case Link():
             return dict(item.line)
         case Fault():

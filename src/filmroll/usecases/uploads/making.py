@@ -1,7 +1,7 @@
 """The work of the job of a completed upload: an image, or the items of a batch."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -117,23 +117,28 @@ class Making:
         try:
             if upload.sha256 is not None:
                 _require_digest(upload, await digest(self._blobs, self._parts(upload)))
-            await self._unpack(upload.batch, stream(self._blobs, self._parts(upload)))
+            await self._unpack(upload, upload.batch)
         except (BrokenArchive, UnsupportedMedia, DigestMismatch) as fault:
             broken = fault
-            await self._note(upload.batch, [(upload.name or upload.id, fault)])
+            if own:  # its client has been given the batch, and looks at nothing else
+                await self._note(upload, upload.batch, [(_title(upload), fault)])
         if own:
             await self._catalog.close_batch(upload.batch, BatchState.SEALED, now())
         if broken is not None:
             raise broken
 
-    async def _unpack(self, batch: str, content: AsyncGenerator[bytes]) -> None:
+    async def _unpack(self, upload: Upload, batch: str) -> None:
+        content = stream(self._blobs, self._parts(upload))
         async with aclosing(content), aclosing(self._archives.take(batch, content)) as groups:
             async for verdicts in groups:
-                await self._note(batch, _unwritten(verdicts))
+                await self._note(upload, batch, _unwritten(verdicts))
 
-    async def _note(self, batch_id: str, refused: Sequence[tuple[str, FilmrollError]]) -> None:
+    async def _note(
+        self, upload: Upload, batch_id: str, refused: Sequence[tuple[str, FilmrollError]]
+    ) -> None:
         """Write down what came to no line of the ledger; nobody else is there to be told.
 
+        Where a member's ref is another image's already, the line is that of the archive's member.
         Raises Conflict if the batch is closed.
         """
         if not refused:
@@ -143,7 +148,14 @@ class Making:
             raise closed_problem(batch)
         blank = Line(batch=batch_id, ref="", state=LineState.FAILED, at=now())
         entries = [failed(replace(blank, ref=_ref(name)), fault) for name, fault in refused]
-        await self._catalog.put_lines(batch_id, entries)
+        standings = await self._catalog.put_lines(batch_id, entries)
+        rest = [
+            failed(replace(blank, ref=_ref(f"{_title(upload)}: {name}")), fault)
+            for (name, fault), standing in zip(refused, standings, strict=True)
+            if not standing.taken
+        ]
+        if rest:
+            await self._catalog.put_lines(batch_id, rest)
 
     async def _batch(self, batch_id: str) -> Batch:
         return known(await self._catalog.get_batch(batch_id))
@@ -152,6 +164,11 @@ class Making:
 def _require_digest(upload: Upload, actual: bytes) -> None:
     if upload.sha256 is not None:
         require_digests(actual, [bytes.fromhex(upload.sha256)])
+
+
+def _title(upload: Upload) -> str:
+    """Return what to call an archive."""
+    return upload.name or upload.id
 
 
 def _ref(name: str) -> str:

@@ -48,6 +48,8 @@ class Sessions:
 
         Raises what stands against the upload before a byte of it is sent.
         """
+        if upload_id is not None and (known := await self._catalog.get_upload(upload_id)):
+            return known  # whatever has become of its batch since
         said = intent.annotations.check()
         _require_meaning(intent)
         require_size(intent.purpose, intent.bytes or 0)
