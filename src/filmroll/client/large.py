@@ -20,7 +20,7 @@ from collections.abc import (
     Sequence,
 )
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple, TypeGuard, TypeVar
+from typing import Any, BinaryIO, NamedTuple, Self, TypeGuard, TypeVar
 
 from filmroll.client.bodies import READ_BYTES, read_range
 from filmroll.client.errors import ApiError
@@ -48,6 +48,25 @@ class _Piece(NamedTuple):
     size: int
 
 
+class _Source(NamedTuple):
+    """An open file, and what tells one state of it from another."""
+
+    file: BinaryIO
+    size: int
+    modified_ns: int
+
+    @classmethod
+    def of(cls, file: BinaryIO) -> Self:
+        """Look at a file as it stands now."""
+        found = os.fstat(file.fileno())
+        return cls(file, found.st_size, found.st_mtime_ns)
+
+    def cut(self, wishes: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is wished, with the sizes of the file and of its parts."""
+        part_bytes = max(PART_BYTES, -(-self.size // _MOST_PARTS))
+        return {**wishes, "bytes": self.size, "part_bytes": part_bytes}
+
+
 class Large:
     """Sends large files to one service; all of them share the places for parts."""
 
@@ -70,28 +89,30 @@ class Large:
         be it found at its end, and OSError, also if the file changes meanwhile.
         """
         with path.open("rb") as file:
-            return await self._bring(file, _cut(file, wishes), key, count)
+            source = _Source.of(file)
+            return await self._bring(source, source.cut(wishes), key, count)
 
     async def resume(
         self, path: Path, wishes: Mapping[str, Any], count: Callable[[int], None] = lambda _: None
     ) -> UploadView:
         """Send as ``send`` does, under a key that follows from the bytes and the wishes."""
         with path.open("rb") as file:
-            intent = _cut(file, {**wishes, "expires_in": _KEPT_SECONDS})
-            sha256 = await _sha256(file, intent["bytes"])
+            source = _Source.of(file)
+            intent = source.cut({**wishes, "expires_in": _KEPT_SECONDS})
+            sha256 = await _sha256(source)
             if wishes.get("purpose") != "archive":  # to verify a whole one, it would be read twice
                 intent["sha256"] = sha256
             text = json.dumps([intent, sha256], sort_keys=True)
             key = hashlib.sha256(text.encode()).hexdigest()
-            return await self._bring(file, intent, key, count)
+            return await self._bring(source, intent, key, count)
 
     async def _bring(
-        self, file: BinaryIO, intent: Mapping[str, Any], key: str, count: Callable[[int], None]
+        self, source: _Source, intent: Mapping[str, Any], key: str, count: Callable[[int], None]
     ) -> UploadView:
         begun = await self._begin(intent, key)
         if begun["state"] == "open":
             try:
-                await self._complete(begun, file, count)
+                await self._complete(begun, source, count)
             except ApiError as fault:  # somebody else, who sends the same, may have completed it
                 if fault.status != _CONFLICT or (await self._look(begun["id"]))["state"] == "open":
                     raise
@@ -125,17 +146,16 @@ class Large:
         return False
 
     async def _complete(
-        self, upload: UploadView, file: BinaryIO, count: Callable[[int], None]
+        self, upload: UploadView, source: _Source, count: Callable[[int], None]
     ) -> None:
         """Send the missing parts; one of a file that changes meanwhile is given up for good."""
-        before = _standing(file)
-        pieces = list(_pieces(os.fstat(file.fileno()).st_size, upload["part_bytes"]))
+        pieces = list(_pieces(source.size, upload["part_bytes"]))
         etags = await self._here(upload["id"])
         count(sum(piece.size for piece in pieces if piece.number in etags))
         missing = [piece for piece in pieces if piece.number not in etags]
-        sent = await _together(self._send(upload, file, piece, count) for piece in missing)
+        sent = await _together(self._send(upload, source.file, piece, count) for piece in missing)
         etags |= dict(sent)
-        if _standing(file) != before:
+        if _Source.of(source.file) != source:
             await self._transport.call("DELETE", f"/v1/uploads/{upload['id']}")
             raise OSError("the file was changed while it was sent")
         parts = [{"n": number, "etag": etags[number]} for number in sorted(etags)]
@@ -205,18 +225,6 @@ class _Body:
             yield chunk
 
 
-def _cut(file: BinaryIO, wishes: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is wished, with the sizes of a file and of its parts."""
-    size = os.fstat(file.fileno()).st_size
-    return {**wishes, "bytes": size, "part_bytes": max(PART_BYTES, -(-size // _MOST_PARTS))}
-
-
-def _standing(file: BinaryIO) -> tuple[int, int]:
-    """Return what tells one state of a file from another."""
-    found = os.fstat(file.fileno())
-    return found.st_size, found.st_mtime_ns
-
-
 def is_large(source: object) -> TypeGuard[str | Path]:
     """Whether something to be sent is a file that had better go in parts."""
     return isinstance(source, str | Path) and Path(source).stat().st_size > LARGE_BYTES
@@ -238,11 +246,11 @@ def said(
     return {key: value for key, value in wishes.items() if value is not None}
 
 
-async def _sha256(file: BinaryIO, size: int) -> str:
+async def _sha256(source: _Source) -> str:
     """Return the digest (hex) of a file, read piece by piece: whoever gives up need not wait."""
     digest = hashlib.sha256()
-    for piece in _pieces(size, PART_BYTES):
-        await asyncio.to_thread(_feed, digest, file, piece)
+    for piece in _pieces(source.size, PART_BYTES):
+        await asyncio.to_thread(_feed, digest, source.file, piece)
     return digest.hexdigest()
 
 
