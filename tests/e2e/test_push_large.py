@@ -152,7 +152,10 @@ def test_an_archive_that_is_none_is_a_failure(service, tmp_path: Path) -> None:
     failures = map(json.loads, (tmp_path / summary["failures"]).read_text().splitlines())
     codes = {line["ref"]: line["problem"]["code"] for line in failures}
     assert (code, codes["no.zip"], codes["cut.tar"]) == (1, "unsupported-media", "broken-archive")
-    (tmp_path / "no.zip").unlink()
+    (tmp_path / "no.zip").write_bytes(b"")
+    code, summary = push(service, "no.zip", "--failures", "f.ndjson", cwd=tmp_path)
+    (line,) = map(json.loads, (tmp_path / "f.ndjson").read_text().splitlines())
+    assert (code, line["problem"]["detail"]) == (1, "the file is empty")
     (tmp_path / "cut.tar").write_bytes(archive({"a.jpg": tiny_jpeg(1)}))
     manifest = tmp_path / "mended.ndjson"
     manifest.write_text(json.dumps({"ref": "cut.tar", "archive": True}))

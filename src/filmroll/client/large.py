@@ -62,7 +62,9 @@ class _Source(NamedTuple):
         return cls(file, found.st_size, found.st_mtime_ns)
 
     def cut(self, wishes: Mapping[str, Any]) -> dict[str, Any]:
-        """Return what is wished, with the sizes of the file and of its parts."""
+        """Return what is wished, with the sizes of the file and of its parts; raise OSError."""
+        if not self.size:
+            raise OSError("the file is empty")
         part_bytes = max(PART_BYTES, -(-self.size // _MOST_PARTS))
         return {**wishes, "bytes": self.size, "part_bytes": part_bytes}
 
