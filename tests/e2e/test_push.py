@@ -202,6 +202,27 @@ def test_names_that_no_archive_carries_go_alone(http, service, tmp_path: Path) -
     assert ledger(http, summary["batch"]).keys() == {".hidden.jpg", "x.jpg"}
 
 
+def test_what_is_kept_elsewhere_only_gets_its_place_and_its_variants(
+    http, service, tmp_path: Path
+) -> None:
+    root = fill(tmp_path / "partly", "good.jpg")
+    (root / "mended.jpg").write_bytes(b"no picture")
+    code, first = push(service, root, "--variant", SMALLER, cwd=tmp_path)
+    assert (code, first["failed"]) == (1, 1)
+    elsewhere = fill(tmp_path / "elsewhere", "plain.jpg")
+    push(service, elsewhere, cwd=tmp_path)
+    for name in ("mended.jpg", "new.jpg"):
+        (root / name).write_bytes((elsewhere / "plain.jpg").read_bytes())
+    code, second = push(service, root, "--variant", SMALLER, cwd=tmp_path)
+    assert (code, second["had"], second["state"]) == (0, 3, "completed")
+    assert second["batch"] != first["batch"]
+    lines = ledger(http, second["batch"])
+    assert lines.keys() == {"good.jpg", "mended.jpg", "new.jpg"}
+    for line in lines.values():
+        image = http.get(f"/v1/images/{line['image']}").json()
+        assert [one["state"] for one in image["variants"]] == ["ready"]
+
+
 def test_duplicates_are_reused_kept_or_rejected(http, service, tmp_path: Path) -> None:
     same = picture("the same")
     folders = {name: tmp_path / name for name in ("first", "reuse", "new", "reject")}

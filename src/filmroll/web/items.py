@@ -218,7 +218,7 @@ def _read(line: bytes, number: int) -> Item | dict[str, Any]:
 def _answer(verdict: Verdict, batch: Batch, base: str) -> dict[str, Any]:
     """Return a verdict on a line of a manifest."""
     answer: dict[str, Any] = {"ref": verdict.ref, "state": verdict.word}
-    image = verdict.image or (verdict.line.image if verdict.line else None)
+    image = verdict.line.image if verdict.line else None
     if image is not None:
         answer["image"] = image
     if verdict.problem is not None:

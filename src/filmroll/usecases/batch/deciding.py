@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from filmroll.model import Batch, BatchState, Image, Line, LineState, OnDuplicate
+from filmroll.model import Batch, BatchState, Image, Line, LineState
 from filmroll.usecases.batch.lines import (
     Verdict,
     Word,
@@ -43,10 +43,7 @@ def decide_declared(batch: Batch, ref: str, known: Known, sha256: str | None) ->
     line = known.line
     if line is not None and line.state is LineState.QUEUED and not batch.state.final:
         return Verdict(ref=ref, word=Word.QUEUED, line=line)
-    decided = _decide(batch, ref, known, sha256)
-    if decided is None and known.twin and batch.on_duplicate is OnDuplicate.REUSE:
-        return Verdict(ref=ref, word=Word.HAVE, image=known.twin.id)
-    return decided or Verdict.rejected(ref, closed_problem(batch))
+    return _decide(batch, ref, known, sha256) or Verdict.rejected(ref, closed_problem(batch))
 
 
 def decide_arrived(

@@ -78,7 +78,6 @@ class Verdict:
     ref: str
     word: Word
     line: Line | None = None
-    image: str | None = None  # that is there although the ledger has no line for it
     problem: FilmrollError | None = None
     reason: str | None = None
 
