@@ -32,6 +32,11 @@ class Row:
         return cls(subject=subject, value=median, low=low, high=high, unit=unit, **more)
 
     @classmethod
+    def single(cls, subject: str, value: float, unit: str, **more: Any) -> "Row":
+        """Return a row of what was measured only once."""
+        return cls.of(subject, Spread.of([value]), unit, **more)
+
+    @classmethod
     def skipped(cls, subject: str, reason: Missing) -> "Row":
         """Return a row that says why there is nothing to say."""
         return cls(subject=subject, note=f"SKIPPED: {reason}")

@@ -15,7 +15,6 @@ from benchmarks.client import ask, connect
 from benchmarks.missing import Wrong
 from benchmarks.push import push
 from benchmarks.results import Row
-from benchmarks.rounds import Spread
 from benchmarks.servers import Server, filmroll
 from benchmarks.small_files import small_files
 
@@ -41,17 +40,13 @@ def run(folder: Path, rounds: int) -> list[Row]:
     if lost or doubled or sent + there["stored"] != _FILES:
         raise Wrong(f"{there} were there, {sent} sent again, {counts} in the end")
     return [
-        _row("until both were killed", before, "s"),
-        _row("in the ledger after that", there["stored"], "files"),
-        _row("the second push", again.seconds, "s"),
-        _row("of these sent again", sent, "files"),
-        _row("lost", lost, "files"),
-        _row("doubled", doubled, "files", f"{_SAMPLE} read back with their sha256"),
+        Row.single("until both were killed", before, "s"),
+        Row.single("in the ledger after that", there["stored"], "files"),
+        Row.single("the second push", again.seconds, "s"),
+        Row.single("of these sent again", sent, "files"),
+        Row.single("lost", lost, "files"),
+        Row.single("doubled", doubled, "files", note=f"{_SAMPLE} read back with their sha256"),
     ]
-
-
-def _row(subject: str, value: float, unit: str, note: str = "") -> Row:
-    return Row.of(subject, Spread.of([value]), unit, note=note)
 
 
 def _killed_half_way(folder: Path, source: Path) -> float:

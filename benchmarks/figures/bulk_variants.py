@@ -73,10 +73,10 @@ def run(folder: Path, rounds: int) -> list[Row]:
         Row.of(
             f"the engine alone, in {_ENGINES} processes", Spread.of(alone), "/s", note="in turn"
         ),
-        Row.of("single upload with a 512 px variant, idle, p95", Spread.of([idle.p95]), "ms"),
-        Row.of(
+        Row.single("single upload with a 512 px variant, idle, p95", idle.p95, "ms"),
+        Row.single(
             "single upload with a 512 px variant, during the batch, p95",
-            Spread.of([busy.p95]),
+            busy.p95,
             "ms",
             limit=f"≤ {_SLOWER:.0f} × idle",
             met=slower <= _SLOWER,

@@ -51,9 +51,9 @@ def run(folder: Path, rounds: int) -> list[Row]:
         )
     upload, before = _killed_half_way(folder, archive)
     with filmroll(folder) as server:
-        there = len(_etags(server, upload))
+        there = _etags(server, upload)
         start = time.perf_counter()
-        missing = sorted(set(parts.numbers(archive)) - _etags(server, upload).keys())
+        missing = sorted(set(parts.numbers(archive)) - there.keys())
         parts.send(server, upload, archive, missing)
         parts.complete(server, upload, _etags(server, upload))
         batch = _ended(server, upload)
@@ -86,19 +86,17 @@ def run(folder: Path, rounds: int) -> list[Row]:
             met=highest <= _PEAK_MIB,
             note="until the kill, after it, and by tus",
         ),
-        _row(
+        Row.single(
             "parts that were there after kill -9",
-            there,
+            len(there),
             "parts",
-            f"of {len(parts.numbers(archive))}",
+            note=f"of {len(parts.numbers(archive))}",
         ),
-        _row("the rest sent, all of it unpacked", unpacked, "s", f"{len(members):,} images"),
-        _row("sent by tuspy and unpacked", by_tus, "s", "every ref once, every sha256"),
+        Row.single(
+            "the rest sent, all of it unpacked", unpacked, "s", note=f"{len(members):,} images"
+        ),
+        Row.single("sent by tuspy and unpacked", by_tus, "s", note="every ref once, every sha256"),
     ]
-
-
-def _row(subject: str, value: float, unit: str, note: str = "") -> Row:
-    return Row.of(subject, Spread.of([value]), unit, note=note)
 
 
 def _pack(archive: Path, folder: Path) -> dict[str, str]:

@@ -2,15 +2,13 @@
 
 import shutil
 import subprocess
-import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import httpx
 import pytest
 
-from tests.e2e.service import free_port
+from tests.e2e.service import free_port, until
 
 _START_SECONDS = 30
 # The name that WebDriver gives to an element in its answers.
@@ -51,7 +49,7 @@ class Browser:
         )
         self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
         try:
-            self._wait()
+            until(self._is_ready, _START_SECONDS)
             options = {"args": [*_ARGUMENTS, f"--user-data-dir={profile}"]}
             wishes = {"browserName": "chrome", "goog:chromeOptions": options}
             begun = self._call("POST", "/session", {"capabilities": {"alwaysMatch": wishes}})
@@ -80,12 +78,7 @@ class Browser:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._http.delete(self._session)
         self._end()
 
@@ -95,15 +88,11 @@ class Browser:
         assert answer.is_success, value
         return value
 
-    def _wait(self) -> None:
-        deadline = time.monotonic() + _START_SECONDS
-        while time.monotonic() < deadline:
-            try:
-                if self._http.get("/status").json()["value"]["ready"]:
-                    return
-            except httpx.HTTPError:
-                time.sleep(0.05)
-        raise AssertionError("chromedriver does not start")
+    def _is_ready(self) -> bool:
+        try:
+            return bool(self._http.get("/status").json()["value"]["ready"])
+        except httpx.HTTPError:
+            return False
 
     def _end(self) -> None:
         self._http.close()

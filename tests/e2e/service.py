@@ -135,10 +135,10 @@ class Service:
             return False
 
 
-def until(found: Callable[[], T], seconds: float = 10) -> T:
+def until(found: Callable[[], T], seconds: float = 10, pause: float = 0.05) -> T:
     """Return what is found at last: log lines and counts are written once an answer has left."""
     deadline = time.monotonic() + seconds
     while not (value := found()):
         assert time.monotonic() < deadline
-        time.sleep(0.05)
+        time.sleep(pause)
     return value

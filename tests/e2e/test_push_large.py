@@ -15,7 +15,7 @@ from filmroll import Client
 from filmroll.client import ApiError
 from tests.e2e.parts import archive
 from tests.e2e.relay import Relay
-from tests.e2e.service import Service
+from tests.e2e.service import Service, until
 from tests.e2e.test_push import ended, fill, ledger, push, started
 from tests.samples import encoded, png_chunk, tiny_jpeg
 
@@ -190,10 +190,7 @@ def pushed_over(line: Relay, *arguments: object, cwd: Path | None = None):
 
 
 def wait_for_bytes(line: Relay, size: int) -> None:
-    deadline = time.monotonic() + 30
-    while line.up < size:
-        assert time.monotonic() < deadline
-        time.sleep(0.002)
+    until(lambda: line.up >= size, 30, pause=0.002)  # a part takes but a few hundredths of a second
 
 
 def test_members_that_share_a_name_are_told_of(http, service, tmp_path: Path) -> None:

@@ -55,14 +55,14 @@ class Courier:
             self._tally.fault(fault)
         verdicts = await self._batch.ask([line for _, line in described]) if described else ()
         needed = []
-        for (item, _), verdict in zip(described, verdicts, strict=True):
+        for (item, line), verdict in zip(described, verdicts, strict=True):
             state = verdict["state"]
             if state in {"have", "queued"}:
                 self._tally.settle(item, arrived if state == "have" else state)
             elif not self._open and _is_closed(verdict):
                 raise Missing
             elif state == "need" and isinstance(item, File):
-                needed.append(item)
+                needed.append(item._replace(sha256=line["sha256"]))
             else:
                 self._tally.fail(item, verdict.get("problem", {}))
         return needed
@@ -110,7 +110,7 @@ class Courier:
 
     async def _send_parts(self, file: File, flight: Flight) -> None:
         wishes = {"batch": self._batch.id, "ref": file.ref}
-        await self._large.resume(Path(file.path), wishes, flight.add)
+        await self._large.resume(Path(file.path), wishes, flight.add, sha256=file.sha256)
         self._tally.settle(file, "stored")
 
     async def _unpack(self, archive: Archive, flight: Flight) -> None:

@@ -20,6 +20,7 @@ class File(NamedTuple):
     path: str
     size: int
     said: Mapping[str, Any] | None = None  # members of its manifest line, such as ``tags``
+    sha256: str | None = None  # hex, once it has been read
 
 
 class Archive(NamedTuple):

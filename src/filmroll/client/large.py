@@ -95,13 +95,21 @@ class Large:
             return await self._bring(source, source.cut(wishes), key, count)
 
     async def resume(
-        self, path: Path, wishes: Mapping[str, Any], count: Callable[[int], None] = lambda _: None
+        self,
+        path: Path,
+        wishes: Mapping[str, Any],
+        count: Callable[[int], None] = lambda _: None,
+        *,
+        sha256: str | None = None,
     ) -> UploadView:
-        """Send as ``send`` does, under a key that follows from the bytes and the wishes."""
+        """Send as ``send`` does, under a key that follows from the bytes and the wishes.
+
+        Whoever knows the bytes' ``sha256`` (hex) saves reading them once more.
+        """
         with path.open("rb") as file:
             source = _Source.of(file)
             intent = source.cut({**wishes, "expires_in": _KEPT_SECONDS})
-            sha256 = await _sha256(source)
+            sha256 = sha256 or await _sha256(source)
             if wishes.get("purpose") != "archive":  # to verify a whole one, it would be read twice
                 intent["sha256"] = sha256
             text = json.dumps([intent, sha256], sort_keys=True)
