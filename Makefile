@@ -25,7 +25,7 @@ bench: $(READY) ## measure against limits and peers; results go to benchmarks/re
 	$(BIN)/python -m benchmarks
 
 lock: $(READY) ## renew requirements.lock from pyproject.toml
-	$(BIN)/pip-compile --quiet --upgrade --extra dev --generate-hashes --strip-extras \
+	$(BIN)/pip-compile --quiet --upgrade --extra aws --extra dev --generate-hashes --strip-extras \
 		--allow-unsafe --no-emit-index-url --no-emit-trusted-host \
 		--output-file requirements.lock pyproject.toml
 

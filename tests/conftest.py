@@ -1,0 +1,28 @@
+"""The servers that tests of the distributed engine need, each started once per process of tests."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.servers.aws import CREDENTIALS, MiniStack, SeaweedFS
+
+
+@pytest.fixture(scope="session")
+def credentials() -> Iterator[None]:
+    """What the clients in this process sign with."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in CREDENTIALS.items():
+            patch.setenv(name, value)
+        yield
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[SeaweedFS]:
+    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def ministack(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[MiniStack]:
+    with MiniStack(tmp_path_factory.mktemp("ministack")) as server:
+        yield server

@@ -1,0 +1,92 @@
+"""A server of somebody else's in a process of its own, on the loopback address."""
+
+import os
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+START_SECONDS = 60
+STOP_SECONDS = 20
+
+
+def free_ports(count: int, below: int = 65_536) -> list[int]:
+    """Return ports that nobody listens on now, all of them different."""
+    found: list[int] = []
+    probes = []
+    while len(found) < count:
+        probe = socket.socket()
+        probes.append(probe)
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+        if port < below:
+            found.append(port)
+    for probe in probes:
+        probe.close()
+    return found
+
+
+class Server:
+    """A program that is started, asked whether it is ready, and ended by its process id."""
+
+    def __init__(
+        self, command: Sequence[str], folder: Path, ready: Callable[[], bool], **variables: str
+    ) -> None:
+        self.folder = folder
+        self._command = command
+        self._ready = ready
+        self._variables = variables
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start it and wait until it is ready."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        log_path = self.folder / "server.log"
+        with log_path.open("ab") as log:
+            self.process = subprocess.Popen(
+                self._command,
+                cwd=self.folder,
+                env=os.environ | self._variables,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._ready():
+            assert self.process.poll() is None, log_path.read_text()[-4000:]
+            assert time.monotonic() < deadline, log_path.read_text()[-4000:]
+            time.sleep(0.1)
+
+    def stop(self) -> None:
+        """Ask it to stop, and make it if it does not."""
+        if self.process is None:
+            return
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self.process = None
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
