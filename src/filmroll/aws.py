@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -22,6 +23,9 @@ _CONNECT_SECONDS = 2
 _READ_SECONDS = 10
 _ATTEMPTS = 4  # with pauses between them that grow and vary: about five seconds at the most
 _CONNECTIONS = 64
+
+
+_session = cache(get_session)  # what it reads of services and credentials, it reads once
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,9 +67,10 @@ def client(place: Place, read_seconds: float = _READ_SECONDS) -> AbstractAsyncCo
         retries={"mode": "standard", "total_max_attempts": _ATTEMPTS},
         max_pool_connections=_CONNECTIONS,
     )
-    return get_session().create_client(
+    opened: AbstractAsyncContextManager[Any] = _session().create_client(
         place.service, region_name=place.region, endpoint_url=place.endpoint, config=config
     )
+    return opened
 
 
 def code_of(error: ClientError) -> str:

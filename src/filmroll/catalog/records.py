@@ -52,7 +52,11 @@ def encode(record: object, names: Sequence[str]) -> str:
 
 def decode(kind: type[Record], text: str, columns: Mapping[str, Any]) -> Record:
     """Return the record that has the fields in ``text`` and those in ``columns``."""
-    values = json.loads(text) | columns
+    return decoded(kind, json.loads(text) | columns)
+
+
+def decoded(kind: type[Record], values: dict[str, Any]) -> Record:
+    """Return the record that has these values, as JSON spells them."""
     for name, convert in _CONVERSIONS.get(kind, {}).items():
         values[name] = convert(values[name])
     return kind(**values)

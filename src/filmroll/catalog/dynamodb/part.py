@@ -1,0 +1,75 @@
+"""What the parts of the catalog share: reading a record, changing it, spreading what it tells."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from weakref import WeakValueDictionary
+
+from filmroll.catalog.dynamodb.deliveries import keep_deliveries
+from filmroll.catalog.dynamodb.ledgers import Ledgers
+from filmroll.catalog.dynamodb.record import Record, read, write
+from filmroll.catalog.dynamodb.schema import RECORD
+from filmroll.catalog.dynamodb.table import ABSENT, Contested, Table, contest, number
+from filmroll.model import WebhookDelivery
+
+Change = tuple[Record, Record | None]  # before and after; None: nothing was to be changed
+
+
+class Part:
+    """Records are read, decided upon, and written if nobody else has written them meanwhile."""
+
+    _table: Table
+    _ledgers: Ledgers
+    _turns: "WeakValueDictionary[str, asyncio.Lock]"
+
+    async def _read(self, id_: str) -> Record:
+        return read(await self._table.get(id_), id_)
+
+    async def _read_all(self, ids: Sequence[str]) -> list[Record]:
+        """Return the records of ids, in order; blank ones where there is none."""
+        found = await self._table.get_all([(id_, RECORD) for id_ in ids])
+        return [read(found.get((id_, RECORD)), id_) for id_ in ids]
+
+    async def _change(self, id_: str, decide: Callable[[Record], Record | None]) -> Change:
+        """Replace a record by what is decided of it; None leaves it, a blank one removes it."""
+
+        async def attempt() -> Change:
+            before = await self._read(id_)
+            after = decide(before)
+            if after is not None:
+                await self._write(before, after)
+            return before, after
+
+        async with self._turn(id_):
+            change: Change = await contest(attempt)
+            return change
+
+    async def _write(self, before: Record, after: Record) -> None:
+        """Write a record's next revision; Contested if it is not that any more."""
+        seen = {"rev": number(before.revision)}
+        if after.blank:
+            done = await self._table.delete((after.id, RECORD), "rev = :rev", **seen)
+        elif before.revision:
+            item = write(replace(after, revision=before.revision + 1))
+            done = await self._table.put(item, "rev = :rev", **seen)
+        else:
+            done = await self._table.put(write(replace(after, revision=1)), ABSENT)
+        if not done:
+            raise Contested
+
+    def _turn(self, id_: str) -> asyncio.Lock:
+        """Return the lock by which this process writes an id in turn, not in vain."""
+        return self._turns.setdefault(id_, asyncio.Lock())
+
+    async def _deliver(self, id_: str, deliveries: Sequence[WebhookDelivery]) -> None:
+        """Give deliveries items of their own, once the record that tells of them is written."""
+        if not deliveries:
+            return
+        await keep_deliveries(self._table, deliveries)
+        kept = {one.id for one in deliveries}
+
+        def emptied(record: Record) -> Record | None:
+            left = tuple(one for one in record.outgoing if one.id not in kept)
+            return None if left == record.outgoing else replace(record, outgoing=left)
+
+        await self._change(id_, emptied)

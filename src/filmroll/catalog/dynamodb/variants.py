@@ -1,0 +1,51 @@
+"""Variants: those that an upload's job made lie with their image, the others beside it."""
+
+# ruff: noqa: D102 - ports.Catalog says what each method promises
+
+from collections.abc import Sequence
+
+from filmroll.catalog import rules
+from filmroll.catalog.dynamodb.part import Part
+from filmroll.catalog.dynamodb.record import read, read_variant, write_variant
+from filmroll.catalog.dynamodb.schema import RECORD
+from filmroll.catalog.dynamodb.table import Key, text
+from filmroll.model import Variant
+
+VARIANT = "variant#"  # what the ``sk`` of one begins with that lies beside its image
+
+
+class Variants(Part):
+    """The part of the catalog that knows variants."""
+
+    async def get_variant(self, image: str, recipe: str) -> Variant | None:
+        other: Key = (image, f"{VARIANT}{recipe}")
+        found = await self._table.get_all([(image, RECORD), other])
+        if other in found:
+            return read_variant(found[other]["variant"])
+        return read(found.get((image, RECORD)), image).variants.get(recipe)
+
+    async def list_variants(self, image: str) -> Sequence[Variant]:
+        found: dict[str, Variant] = {}
+        async for item in self._table.query(image):
+            if "variant" in item:
+                variant = read_variant(item["variant"])
+                found[variant.recipe] = variant
+            elif item["sk"]["S"] == RECORD:
+                found |= read(item).variants
+        return sorted(found.values(), key=lambda variant: (variant.created_at, variant.recipe))
+
+    async def put_variants(self, image: str, variants: Sequence[Variant]) -> bool:
+        items = [
+            {
+                "pk": text(image),
+                "sk": text(f"{VARIANT}{variant.recipe}"),
+                "variant": write_variant(variant),
+            }
+            for variant in variants
+        ]
+        await self._table.together([self._table.put(item) for item in items])
+        # Looked at afterwards: whoever buries it from now on finds them.
+        if rules.live((await self._read(image)).image):
+            return True
+        await self._table.delete_all([(image, item["sk"]["S"]) for item in items])
+        return False
