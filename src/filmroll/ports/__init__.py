@@ -7,7 +7,15 @@ room; an adapter lets no error of its SDK through. Nothing here blocks the event
 
 from filmroll.ports.access import AccessCatalog
 from filmroll.ports.batches import BatchesCatalog, BatchFilter, BatchPage, Entry, Standing
-from filmroll.ports.blobs import CHECKS, Blob, BlobInfo, BlobStore
+from filmroll.ports.blobs import (
+    CHECKS,
+    Blob,
+    BlobInfo,
+    BlobStore,
+    DirectPart,
+    DirectPut,
+    DirectUploads,
+)
 from filmroll.ports.catalog import Catalog
 from filmroll.ports.images import ImageFilter, ImagePage, ImagesCatalog
 from filmroll.ports.jobs import JobsCatalog
@@ -31,6 +39,9 @@ __all__ = [
     "DeliveryFilter",
     "DeliveryPage",
     "Depth",
+    "DirectPart",
+    "DirectPut",
+    "DirectUploads",
     "Engine",
     "Entry",
     "Epochs",

@@ -22,11 +22,18 @@ class Catalog(
     """What is known about images, variants, jobs, batches, uploads, presets and keys.
 
     Every write is one atomic step on one image (its record, variants and jobs), durable on return.
-    A reader that starts after a write has returned sees it, from any process.
+    A reader that starts after a write has returned sees it, from any process; but for the end of a
+    job, which may be seen in its batch's ledger, and by listings, a second later elsewhere.
 
     ``deliveries`` are the webhooks that tell of a write: they are kept in the same step, and only
     if it changes something; those to endpoints that are not active (any more) are left out.
     """
+
+    async def settle(self) -> int:
+        """End what a crash may have left half done within the catalog; return how much it was.
+
+        Nothing, where every write is one step in the store, too.
+        """
 
     async def check(self) -> None:
         """Write and read back something small; raise what is wrong with the store."""

@@ -63,8 +63,12 @@ class JobsCatalog(Protocol):
     async def postpone_jobs(self, jobs: Sequence[Job], due_at: float) -> None:
         """Move ``due_at`` of jobs: they have been sent to the queue.
 
-        Those that are final, or whose ``due_at`` has been moved since they were read, stay.
+        Those that are final, or whose ``due_at`` has been moved since they were read, stay; so may
+        those that are not overdue yet. The sweeper sends them once more then.
         """
 
     async def expire_jobs(self, before: float) -> None:
-        """Forget jobs that ended before that time, by ``finished_at``."""
+        """Forget jobs that ended before that time, by ``finished_at``.
+
+        One that came with its image may be kept as long as that.
+        """
