@@ -12,6 +12,9 @@ help: ## list the targets
 serve: $(READY) ## run Filmroll on http://127.0.0.1:8000, data in ./filmroll-data
 	$(BIN)/filmroll serve
 
+cluster: $(READY) ## run a whole cluster here: S3, SQS, DynamoDB, six processes, a load balancer
+	$(BIN)/python -m deploy.local.cluster
+
 test: $(READY) ## run all tests, two files at a time: most of their time they wait for services and disks
 	$(BIN)/pytest -n 2 --dist loadfile
 
@@ -41,4 +44,4 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: help serve test check bench lock clean
+.PHONY: help serve cluster test check bench lock clean

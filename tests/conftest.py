@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 
 import pytest
+from deploy.local.aws import CREDENTIALS, MiniStack, SeaweedFS
 
-from tests.servers.aws import CREDENTIALS, MiniStack, SeaweedFS
 
-
-@pytest.fixture(scope="session")
-def credentials() -> Iterator[None]:
+@pytest.fixture(scope="session", autouse=True)
+def _credentials() -> Iterator[None]:
     """What the clients in this process sign with."""
     with pytest.MonkeyPatch.context() as patch:
         for name, value in CREDENTIALS.items():
@@ -17,12 +16,12 @@ def credentials() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def seaweedfs(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[SeaweedFS]:
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def ministack(tmp_path_factory: pytest.TempPathFactory, credentials: None) -> Iterator[MiniStack]:
+def ministack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MiniStack]:
     with MiniStack(tmp_path_factory.mktemp("ministack")) as server:
         yield server

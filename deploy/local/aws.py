@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 
-from tests.servers.process import Server, free_ports
+from deploy.local.process import Server, free_ports
 
 REGION = "us-east-1"
-ACCESS_KEY, SECRET_KEY = "filmroll-test", "filmroll-test-secret"  # noqa: S105 - of a test server
+ACCESS_KEY, SECRET_KEY = "filmroll-test", "filmroll-test-secret"
 CREDENTIALS = {
     "AWS_ACCESS_KEY_ID": ACCESS_KEY,
     "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
@@ -49,6 +49,10 @@ class SeaweedFS(Server):
         ]
         self._volumes = f"http://127.0.0.1:{master}/dir/assign"
         super().__init__(command, folder, self._answers)
+
+    def stop(self) -> None:
+        """End it at once: what it has answered is with the kernel, and it would take its time."""
+        self.kill()
 
     def _answers(self) -> bool:
         """Whether the gateway is there, and a volume to write to."""

@@ -15,12 +15,14 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from filmroll.limits import Limits
+from filmroll.place import Place
 
 PREFIX = "FILMROLL_"
 CLIENT_VARIABLES = {"FILMROLL_URL", "FILMROLL_KEY"}  # read by `filmroll put` and `filmroll get`
 
 
-_SCHEMES = {"blobs": "file", "catalog": "sqlite", "queue": "sqlite"}
+_LOCAL = {"blobs": "file", "catalog": "sqlite", "queue": "sqlite"}
+_REMOTE = {"blobs": "s3", "catalog": "dynamodb", "queue": "sqs"}
 
 
 class Access(StrEnum):
@@ -81,9 +83,11 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         None, description="What the URLs in answers begin with; default: the request's own host"
     )
-    blobs: str = Field("", description="Where originals and variants lie; file:///path")
-    catalog: str = Field("", description="Where records lie; sqlite:///path")
-    queue: str = Field("", description="Where jobs wait; sqlite:///path")
+    blobs: str = Field(
+        "", description="Where originals and variants lie; file:///path or s3://bucket/prefix"
+    )
+    catalog: str = Field("", description="Where records lie; sqlite:///path or dynamodb://table")
+    queue: str = Field("", description="Where jobs wait; sqlite:///path or sqs://prefix")
     max_upload_bytes: Annotated[int, Field(ge=1)] = Field(
         100_000_000, description="The largest body of one upload, in bytes"
     )
@@ -147,12 +151,14 @@ class Settings(BaseSettings):
             raise ValueError("must begin with http:// or https://")
         return url.rstrip("/") if url else None
 
-    @field_validator(*_SCHEMES)
+    @field_validator(*_LOCAL)
     @classmethod
     def _of_scheme(cls, url: str, info: ValidationInfo) -> str:
-        scheme = _SCHEMES[str(info.field_name)]
-        if url and not url.startswith(f"{scheme}:///"):
-            raise ValueError(f"must be {scheme}:///path")
+        local, remote = _LOCAL[str(info.field_name)], _REMOTE[str(info.field_name)]
+        if url.startswith(f"{remote}://"):
+            Place.of(url)
+        elif url and not url.startswith(f"{local}:///"):
+            raise ValueError(f"must be {local}:///path or {remote}://name")
         return url
 
     @property
@@ -178,6 +184,11 @@ class Settings(BaseSettings):
         if self.access is None:
             return self.loopback
         return self.access is Access.OPEN
+
+    def place(self, name: str) -> Place | None:
+        """Return where a store is that is not on this machine; None for an embedded one."""
+        url: str = getattr(self, name)
+        return Place.of(url) if url.startswith(f"{_REMOTE[name]}://") else None
 
     def store_path(self, name: str, default: str) -> Path:
         """Return the path of an embedded store: from its URL, or in the data folder."""

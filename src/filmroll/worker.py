@@ -18,7 +18,8 @@ from filmroll.usecases.webhooks.sending import Sender
 
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
-SELDOM = 720  # sweeps: about once an hour
+OFTEN = 12  # sweeps: about once a minute
+SELDOM = 720  # about once an hour
 _IO_HANDS = 32  # they wait most of the time; one host gets less
 _ACK_SECONDS = 0.05
 _TELL_SECONDS = 1.0
@@ -179,6 +180,8 @@ class Worker:
             await _try(duties.sweep_uploads)
             await _try(duties.forget_answers)
             sweep += 1
+            if sweep % OFTEN == 0:
+                await _try(duties.settle_catalog)
             if sweep % SELDOM == 0:
                 await _try(duties.forget_jobs)
                 await _try(duties.forget_deliveries)

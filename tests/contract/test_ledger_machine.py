@@ -7,9 +7,11 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -72,19 +74,22 @@ def picked(pick: int, found: Sequence):
 class Ledgers(RuleBasedStateMachine):
     """Steps that use cases, workers and people take, in whatever order."""
 
+    compared = ("sqlite", "memory")
+    request: pytest.FixtureRequest
+
     @initialize(makers=st.lists(items, min_size=4, max_size=8))
     def begin(self, makers: list) -> None:
         self.clock = 1000.0
         self.loop = asyncio.Runner()
         self.folder = Path(tempfile.mkdtemp())
+        self.stack = AsyncExitStack()
         self.catalogs = self.run(self.opened())
         self.seen: dict[str, tuple] = {}
         for of in BATCHES:
             self.offer(of, makers)
 
     def teardown(self) -> None:
-        for catalog in self.catalogs:
-            self.run(catalog.close())
+        self.run(self.stack.aclose())
         self.loop.close()
         shutil.rmtree(self.folder)
 
@@ -92,7 +97,8 @@ class Ledgers(RuleBasedStateMachine):
         return self.loop.run(work)
 
     async def opened(self) -> list:
-        catalogs = [build(self.folder) for build in CATALOGS.values()]
+        openers = [CATALOGS[name](self.request, self.folder) for name in self.compared]
+        catalogs = [await self.stack.enter_async_context(opener) for opener in openers]
         for catalog in catalogs:
             for of in BATCHES:
                 await catalog.add_batch(batch(id=of))
@@ -261,10 +267,21 @@ async def _images(catalog) -> list:
     return [found for found in [await catalog.get_image(image) for image in IMAGES] if found]
 
 
-TestLedgers = Ledgers.TestCase
-TestLedgers.settings = settings(
-    max_examples=25,
-    stateful_step_count=30,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow],
+class DistributedLedgers(Ledgers):
+    """The same, less often: each step takes a hundred requests."""
+
+    compared = ("dynamodb", "memory")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _servers(request):
+    Ledgers.request = request
+
+
+COMMON = settings(
+    deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
+TestLedgers = Ledgers.TestCase
+TestLedgers.settings = settings(COMMON, max_examples=25, stateful_step_count=30)
+TestDistributedLedgers = DistributedLedgers.TestCase
+TestDistributedLedgers.settings = settings(COMMON, max_examples=6, stateful_step_count=20)

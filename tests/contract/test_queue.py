@@ -12,7 +12,7 @@ from filmroll.ports import Depth
 from tests.contract.conftest import MAX_ATTEMPTS
 
 LANE, OTHER = Lane.INTERACTIVE, Lane.BULK
-LONG, SHORT = 60.0, 0.08  # s
+LONG = 60.0  # s
 
 
 async def jobs(queue, lane=LANE, limit=100, lease=LONG):
@@ -48,27 +48,27 @@ async def test_many_workers_share_the_work(queue):
     assert Counter(each.job for some in taken for each in some) == Counter(sent)
 
 
-async def test_a_message_that_is_not_removed_comes_back(queue):
+async def test_a_message_that_is_not_removed_comes_back(queue, short):
     await queue.send(LANE, ["a"])
-    (first,) = await queue.receive(LANE, 1, SHORT, 0)
+    (first,) = await queue.receive(LANE, 1, short, 0)
     assert await jobs(queue) == []
     (second,) = await queue.receive(LANE, 1, LONG, 5)
     assert (second.job, second.attempts) == ("a", 2)
     assert second.receipt != first.receipt
 
 
-async def test_a_removed_message_does_not_come_back(queue):
+async def test_a_removed_message_does_not_come_back(queue, short):
     await queue.send(LANE, ["a", "b"])
-    taken = await queue.receive(LANE, 2, SHORT, 0)
+    taken = await queue.receive(LANE, 2, short, 0)
     await queue.ack(taken)
     await queue.ack(taken)
-    assert list(await queue.receive(LANE, 2, LONG, 3 * SHORT)) == []
+    assert list(await queue.receive(LANE, 2, LONG, 3 * short)) == []
     assert await queue.depth(LANE) == Depth(waiting=0, leased=0, dead=0)
 
 
-async def test_a_receipt_is_good_for_one_lease_only(queue):
+async def test_a_receipt_is_good_for_one_lease_only(queue, short):
     await queue.send(LANE, ["a"])
-    (stale,) = await queue.receive(LANE, 1, SHORT, 0)
+    (stale,) = await queue.receive(LANE, 1, short, 0)
     (held,) = await queue.receive(LANE, 1, LONG, 5)
     await queue.ack([stale])
     await queue.release(stale, 0)
@@ -81,10 +81,10 @@ async def test_a_receipt_is_good_for_one_lease_only(queue):
     assert not await queue.extend(replace(held, receipt="999.1"), LONG)
 
 
-async def test_a_receipt_is_not_good_after_its_lease(queue):
+async def test_a_receipt_is_not_good_after_its_lease(queue, short):
     await queue.send(LANE, ["a"])
-    (late,) = await queue.receive(LANE, 1, SHORT, 0)
-    await asyncio.sleep(SHORT)
+    (late,) = await queue.receive(LANE, 1, short, 0)
+    await asyncio.sleep(short)
     await queue.ack([late])
     assert not await queue.extend(late, LONG)
     assert await jobs(queue) == ["a"]
@@ -100,19 +100,19 @@ async def test_no_later_message_answers_to_an_old_receipt(queue):
     assert await queue.extend(new, LONG)
 
 
-async def test_a_heartbeat_keeps_a_lease(queue):
+async def test_a_heartbeat_keeps_a_lease(queue, short):
     await queue.send(LANE, ["a"])
-    (held,) = await queue.receive(LANE, 1, 4 * SHORT, 0)
+    (held,) = await queue.receive(LANE, 1, 4 * short, 0)
     for _ in range(4):
-        await asyncio.sleep(SHORT)
-        assert await queue.extend(held, 4 * SHORT)
+        await asyncio.sleep(short)
+        assert await queue.extend(held, 4 * short)
     assert await jobs(queue) == []
 
 
-async def test_a_released_message_comes_back_after_its_delay(queue):
+async def test_a_released_message_comes_back_after_its_delay(queue, short):
     await queue.send(LANE, ["a"])
     (held,) = await queue.receive(LANE, 1, LONG, 0)
-    await queue.release(held, 2 * SHORT)
+    await queue.release(held, 2 * short)
     assert await jobs(queue) == []
     assert await queue.depth(LANE) == Depth(waiting=1, leased=0, dead=0)
     assert not await queue.extend(held, LONG)
@@ -149,13 +149,13 @@ async def test_the_last_lease_may_run_its_time(queue):
     assert await queue.extend(last, LONG)
 
 
-async def test_depth_counts(queue):
+async def test_depth_counts(queue, short):
     await queue.send(LANE, ["a"] * 5)
     await queue.receive(LANE, 2, LONG, 0)
     assert await queue.depth(LANE) == Depth(waiting=3, leased=2, dead=0)
-    await queue.receive(LANE, 3, SHORT, 0)
+    await queue.receive(LANE, 3, short, 0)
     assert await queue.depth(LANE) == Depth(waiting=0, leased=5, dead=0)
-    await asyncio.sleep(SHORT)
+    await asyncio.sleep(short)
     assert await queue.depth(LANE) == Depth(waiting=3, leased=2, dead=0)
 
 

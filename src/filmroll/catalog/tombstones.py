@@ -3,6 +3,7 @@
 import fcntl
 import mmap
 import os
+import time
 import zlib
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from filmroll.durable import PRIVATE, translated
 
 _SLOTS = 4096
 _WIDTH = 8  # bytes
+FRESH_SECONDS = 5  # that something cached may outlive its image, on another machine
 
 
 class Tombstones:
@@ -50,6 +52,26 @@ class Tombstones:
         self._slots.release()
         self._map.close()
         os.close(self._file)
+
+
+class Fading:
+    """Counters as above, that also change by themselves: for machines that share a catalog.
+
+    What another machine deletes is noticed here when what is cached has become too old.
+    """
+
+    def __init__(self, tombstones: Tombstones) -> None:
+        self._tombstones = tombstones
+
+    def stamp(self, image: str) -> int:
+        """Return the counter of an image's slot, and with it what time it is."""
+        slot = _slot(image)
+        age = int((time.monotonic() + slot % FRESH_SECONDS) / FRESH_SECONDS)  # not all at once
+        return (age << 64) + self._tombstones.stamp(image)
+
+    def bump(self, image: str) -> None:
+        """Change the stamp of an image, in all processes of this machine, before returning."""
+        self._tombstones.bump(image)
 
 
 def _slot(image: str) -> int:

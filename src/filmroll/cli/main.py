@@ -3,7 +3,7 @@
 import typer
 
 from filmroll import __version__
-from filmroll.cli import batch, check, images, keys, push, roles, settings
+from filmroll.cli import batch, check, images, init, keys, push, roles, settings
 
 app = typer.Typer(
     help="Filmroll: an imaging service, from upload to delivery.",
@@ -31,6 +31,7 @@ def _root(
 roles.register(app)
 images.register(app)
 push.register(app)
+init.register(app)
 check.register(app)
 settings.register(app)
 app.add_typer(batch.app, name="batch")

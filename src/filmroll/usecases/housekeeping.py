@@ -71,6 +71,10 @@ class Housekeeping:
         """Expire uploads in parts, and remove what is left of those that ended; return how many."""
         return await self._uploads.sweep()
 
+    async def settle_catalog(self) -> int:
+        """End what a crash left half done within the catalog; return how much."""
+        return await self._catalog.settle()
+
     async def forget_answers(self) -> None:
         """Drop answers under Idempotency-Keys that are a day old."""
         await self._catalog.expire_requests(now())

@@ -37,7 +37,7 @@ async def open_services(settings: Settings, role: Role) -> AsyncIterator[Service
     """Put together the use cases of one role; what was begun is finished at the end."""
     async with AsyncExitStack() as stack:
         stores = await stack.enter_async_context(open_stores(settings))
-        token = internal_token(settings)
+        token = internal_token(settings, role)
         base = build_base(settings, stores)
         if role in PROCESSING:
             processing = await stack.enter_async_context(open_processing(settings, stores, base))

@@ -9,12 +9,13 @@ from pathlib import Path
 
 from filmroll.blobs.disk import DiskBlobs
 from filmroll.catalog.sqlite import SqliteCatalog
-from filmroll.catalog.tombstones import Tombstones
+from filmroll.catalog.tombstones import Fading, Tombstones
 from filmroll.durable import make_folders
 from filmroll.errors import StorageFull, StoreUnavailable
 from filmroll.ports import BlobStore, Catalog, Epochs, JobQueue
 from filmroll.queues.sqlite import SqliteQueue
-from filmroll.settings import CannotStart, Settings
+from filmroll.settings import CannotStart, Role, Settings
+from filmroll.wiring import remote
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,20 +34,51 @@ async def open_stores(settings: Settings) -> AsyncIterator[Stores]:
     async with AsyncExitStack() as stack:
         with _opening(settings.data):
             _require_writable(settings.data)
-            blobs = DiskBlobs(settings.store_path("blobs", "blobs"))
-            stack.push_async_callback(blobs.close)
-            catalog = SqliteCatalog(settings.store_path("catalog", "catalog.db"))
-            stack.push_async_callback(catalog.close)
-            queue = SqliteQueue(settings.store_path("queue", "queue.db"))
-            stack.push_async_callback(queue.close)
-            epochs = Tombstones(settings.data / "epochs")
-        yield Stores(blobs=blobs, catalog=catalog, queue=queue, epochs=epochs)
+            tombstones = Tombstones(settings.data / "epochs")
+        yield Stores(
+            blobs=await _open_blobs(settings, stack),
+            catalog=await _open_catalog(settings, stack),
+            queue=await _open_queue(settings, stack),
+            epochs=Fading(tombstones) if settings.place("catalog") else tombstones,
+        )
 
 
-def internal_token(settings: Settings) -> str:
+async def _open_blobs(settings: Settings, stack: AsyncExitStack) -> BlobStore:
+    if place := settings.place("blobs"):
+        return await stack.enter_async_context(remote.open_blobs(place, settings.data / "opened"))
+    with _opening(settings.data):
+        blobs = DiskBlobs(settings.store_path("blobs", "blobs"))
+    stack.push_async_callback(blobs.close)
+    return blobs
+
+
+async def _open_catalog(settings: Settings, stack: AsyncExitStack) -> Catalog:
+    if place := settings.place("catalog"):
+        return await stack.enter_async_context(remote.open_catalog(place))
+    with _opening(settings.data):
+        catalog = SqliteCatalog(settings.store_path("catalog", "catalog.db"))
+    stack.push_async_callback(catalog.close)
+    return catalog
+
+
+async def _open_queue(settings: Settings, stack: AsyncExitStack) -> JobQueue:
+    if place := settings.place("queue"):
+        return await stack.enter_async_context(remote.open_queue(place))
+    with _opening(settings.data):
+        queue = SqliteQueue(settings.store_path("queue", "queue.db"))
+    stack.push_async_callback(queue.close)
+    return queue
+
+
+def internal_token(settings: Settings, role: Role) -> str:
     """Return the secret of the roles on one data folder; whoever comes first makes it."""
     if settings.internal_token:
         return settings.internal_token
+    if settings.place("catalog") and role is not Role.ALL:
+        raise CannotStart(
+            "FILMROLL_INTERNAL_TOKEN is missing: the roles share a catalog, but no data folder in "
+            "which they would find a secret between them. Give all of them the same."
+        )
     with _opening(settings.data):
         return _shared_token(settings.data)
 

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 from weakref import WeakValueDictionary
 
-from filmroll.aws import Place, client
+from filmroll.aws import client
 from filmroll.catalog.dynamodb.access import Access
 from filmroll.catalog.dynamodb.batches import Batches
 from filmroll.catalog.dynamodb.ledgers import Ledgers
@@ -19,6 +19,7 @@ from filmroll.catalog.dynamodb.uploads import Uploads
 from filmroll.catalog.dynamodb.webhooks import Webhooks
 from filmroll.errors import StoreUnavailable
 from filmroll.model import IdempotentRequest, new_id, now
+from filmroll.place import Place
 
 __all__ = ["DynamoCatalog", "create_table", "definition", "open_dynamodb"]
 

@@ -235,6 +235,9 @@ class MemoryCatalog(Uploads):
         kept = {key: each for key, each in self._requests.items() if each.expires_at > now}
         self._requests = kept
 
+    async def settle(self) -> int:
+        return 0
+
     async def check(self) -> None:
         pass
 

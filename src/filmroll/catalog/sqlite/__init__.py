@@ -25,6 +25,10 @@ class SqliteCatalog(Images, Jobs, Batches, Uploads, Webhooks, Presets, Keys, Req
         """Open or create the file; StoreUnavailable if it cannot be used."""
         self._db = Database(path, MIGRATIONS)
 
+    async def settle(self) -> int:
+        """Find nothing: a transaction is whole or is not there."""
+        return 0
+
     async def check(self) -> None:
         """Write and read back something small; raise what is wrong with the store."""
         probe = IdempotentRequest(

@@ -1,0 +1,1 @@
+"""Running Filmroll: balancers, clusters, clouds."""
