@@ -5,13 +5,13 @@ take it to pieces while it works.
 """
 
 import argparse
-import os
 import secrets
 import signal
 import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,33 +20,18 @@ import httpx
 
 from deploy.local.aws import CREDENTIALS, MiniStack, SeaweedFS
 from deploy.local.balancer import Caddy
-from deploy.local.process import Server, free_ports
+from deploy.local.process import Server, clean_environment, free_ports
 
 ROLES = ("upload-api", "download-api", "worker")
 _COPIES = 2
 
 
+@dataclass(frozen=True, slots=True)
 class Stores:
-    """SeaweedFS and MiniStack, which may hold several Filmrolls side by side."""
+    """Two servers in which several Filmrolls may keep their data, side by side."""
 
-    def __init__(self, folder: Path) -> None:
-        self.seaweedfs = SeaweedFS(folder / "seaweedfs")
-        self.ministack = MiniStack(folder / "ministack")
-
-    def __enter__(self) -> Self:
-        with ExitStack() as stack:
-            stack.enter_context(self.seaweedfs)
-            stack.enter_context(self.ministack)
-            self._stack = stack.pop_all()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stack.close()
+    seaweedfs: SeaweedFS
+    ministack: MiniStack
 
     def variables(self, name: str) -> dict[str, str]:
         """Return the settings of the Filmroll of that name, with what they sign with."""
@@ -62,7 +47,7 @@ def create_stores(variables: Mapping[str, str]) -> None:
     """Run ``filmroll init``."""
     subprocess.run(
         [sys.executable, "-m", "filmroll", "init"],
-        env=os.environ | variables,
+        env=clean_environment() | dict(variables),
         check=True,
         stdout=subprocess.DEVNULL,
     )
@@ -163,15 +148,18 @@ def main() -> None:
     folder = arguments.data.resolve()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with (
-        Stores(folder / "stores") as stores,
-        Cluster(folder, stores.variables("cluster"), arguments.port) as cluster,
+        SeaweedFS(folder / "seaweedfs") as seaweedfs,
+        MiniStack(folder / "ministack") as ministack,
+        Cluster(
+            folder, Stores(seaweedfs, ministack).variables("cluster"), arguments.port
+        ) as cluster,
     ):
         print(f"A cluster of Filmroll is ready: {cluster.url}")
         print(f"  data     {folder}")
         for role, processes in cluster.roles.items():
             print(f"  {role:12} {' '.join(process.url for process in processes)}")
-        print(f"  S3       {stores.seaweedfs.endpoint}")
-        print(f"  SQS, DynamoDB {stores.ministack.endpoint}")
+        print(f"  S3       {seaweedfs.endpoint}")
+        print(f"  SQS, DynamoDB {ministack.endpoint}")
         print("  stop it with Ctrl-C")
         sys.stdout.flush()
         try:

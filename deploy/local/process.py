@@ -30,6 +30,11 @@ def free_ports(count: int, below: int = 65_536) -> list[int]:
     return found
 
 
+def clean_environment() -> dict[str, str]:
+    """Return this environment without settings of Filmroll's."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("FILMROLL_")}
+
+
 class Server:
     """A program that is started, asked whether it is ready, and ended by its process id."""
 
@@ -62,7 +67,7 @@ class Server:
             self.process = subprocess.Popen(
                 self._command,
                 cwd=self.folder,
-                env=os.environ | self._variables,
+                env=clean_environment() | self._variables,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

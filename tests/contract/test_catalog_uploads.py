@@ -125,6 +125,7 @@ async def test_parts_come_in_any_order_and_are_listed_by_number(catalog):
     in_order = [parts[1], parts[2], parts[10]]
     assert await catalog.list_parts(record.id, 0, 10) == in_order
     assert await catalog.list_parts(record.id, 1, 1) == in_order[1:2]
+    assert await catalog.list_parts(record.id, 0, 0) == []
     assert await catalog.list_parts(new_id(), 0, 10) == []
 
 

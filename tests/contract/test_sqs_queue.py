@@ -216,7 +216,6 @@ async def test_a_key_that_its_owner_gave_a_queue_stays(api, place):
     assert key.items() <= answer["Attributes"].items()
 
 
-@pytest.mark.usefixtures("credentials")
 async def test_a_server_that_is_gone_is_an_outage_and_soon_said(tmp_path):
     with MiniStack(tmp_path) as server:
         place = await new_queues(server.endpoint)

@@ -5,8 +5,17 @@ from pathlib import Path
 
 import httpx
 import pytest
+from deploy.local.cluster import Stores
 
-from tests.e2e.service import Service
+from tests.e2e.service import AWS, Cloud, Service
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cloud(request: pytest.FixtureRequest) -> None:
+    if AWS:
+        Cloud.stores = Stores(
+            request.getfixturevalue("seaweedfs"), request.getfixturevalue("ministack")
+        )
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,6 @@
 """A real service in a process of its own, on a free port of the loopback address."""
 
+import hashlib
 import os
 import signal
 import socket
@@ -9,14 +10,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import ClassVar, Self, TypeVar
 
 import httpx
+from deploy.local.cluster import Stores, create_stores
+from deploy.local.process import clean_environment
 
 START_SECONDS = 30
 STOP_SECONDS = 45
 ROOT = Path(__file__).parents[2]
 IMPATIENT = "tests.e2e.impatient"
+
+# What a service keeps its data in: this machine's disk, or servers that speak as AWS does.
+AWS = os.environ.get("FILMROLL_E2E", "embedded") == "aws"
 
 T = TypeVar("T")
 
@@ -28,17 +34,36 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def clean_environment(**variables: str) -> dict[str, str]:
+class Cloud:
+    """Where the services of these tests keep their data, if not on this machine's disk."""
+
+    stores: Stores | None = None
+    _made: ClassVar[set[str]] = set()
+
+    @classmethod
+    def variables(cls, data: str) -> dict[str, str]:
+        """Return the settings of the stores that belong to a data folder, which are there then."""
+        if cls.stores is None or not data:
+            return {}
+        name = hashlib.sha256(data.encode()).hexdigest()[:16]
+        variables = cls.stores.variables(name)
+        if name not in cls._made:
+            create_stores(variables)
+            cls._made.add(name)
+        return variables | {"FILMROLL_INTERNAL_TOKEN": name}
+
+
+def environment(**variables: str) -> dict[str, str]:
     """Return this environment without settings of Filmroll's, plus the given ones."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("FILMROLL_")}
-    return kept | variables
+    stores = Cloud.variables(variables.get("FILMROLL_DATA", ""))
+    return clean_environment() | stores | variables
 
 
 def filmroll(*arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
     """Run a command of the command line to its end."""
     return subprocess.run(
         [sys.executable, "-m", "filmroll", *arguments],
-        env=clean_environment(COLUMNS="200", **variables),
+        env=environment(COLUMNS="200", **variables),
         capture_output=True,
         text=True,
         timeout=120,
@@ -88,7 +113,7 @@ class Service:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        environment = clean_environment(
+        variables = environment(
             FILMROLL_DATA=str(self.data),
             FILMROLL_PORT=str(self.port),
             FILMROLL_LOG="json",
@@ -98,7 +123,7 @@ class Service:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", self._module, self.role],
                 cwd=ROOT,
-                env=environment,
+                env=variables,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.service import ROOT, Service, clean_environment, filmroll, free_port
+from tests.e2e.service import ROOT, Service, environment, filmroll, free_port
 from tests.samples import jpeg
 
 SMALLER = "resize:width=20/output:format=webp"
@@ -52,7 +52,7 @@ def push(service: Service, *arguments: object, cwd: Path) -> tuple[int, dict[str
 def started(service: Service, *arguments: object, cwd: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "filmroll", "push", "--json", *map(str, arguments)],
-        env=clean_environment(
+        env=environment(
             FILMROLL_URL=service.url, PYTHONPATH=os.environ.get("PYTHONPATH", "")
         ),
         cwd=cwd,
@@ -329,7 +329,7 @@ def test_the_lines_of_the_page_run(service, tmp_path: Path) -> None:
         command = line.replace("filmroll ", f"{sys.executable} -m filmroll ", 1)
         done = subprocess.run(
             ["bash", "-c", command.replace(" ID", f" {summary['batch']}")],
-            env=clean_environment(FILMROLL_URL=service.url),
+            env=environment(FILMROLL_URL=service.url),
             cwd=tmp_path,
             capture_output=True,
             text=True,

@@ -12,7 +12,7 @@ from typing import Self
 import pytest
 import pyvips
 
-from tests.e2e.service import ROOT, Service, clean_environment
+from tests.e2e.service import ROOT, Service, environment
 from tests.e2e.test_upload import wait_for
 
 README = (ROOT / "README.md").read_text()
@@ -32,7 +32,7 @@ class Shell:
         self._bash = subprocess.Popen(
             ["bash", "-e", "-o", "pipefail"],
             cwd=folder,
-            env=clean_environment(**variables),
+            env=environment(**variables),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

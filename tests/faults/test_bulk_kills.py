@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.service import IMPATIENT, ROOT, Service, clean_environment
+from tests.e2e.service import IMPATIENT, ROOT, Service, environment
 from tests.samples import tiny_jpeg
 
 pytestmark = pytest.mark.slow
@@ -83,7 +83,7 @@ def push(api: Service, folder: Path) -> "subprocess.Popen[bytes]":
     with (folder / "push.log").open("ab") as log:
         return subprocess.Popen(
             [sys.executable, "-m", "filmroll", "push", str(folder / "pictures"), "--batch", "all"],
-            env=clean_environment(FILMROLL_URL=api.url, PYTHONPATH=str(ROOT)),
+            env=environment(FILMROLL_URL=api.url, PYTHONPATH=str(ROOT)),
             cwd=folder,
             stdout=log,
             stderr=log,

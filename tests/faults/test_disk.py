@@ -17,7 +17,7 @@ import pytest
 
 from filmroll.web.operations import READY_SECONDS
 from tests.e2e.parts import begin, complete, cut, kept, put
-from tests.e2e.service import IMPATIENT, ROOT, Service, clean_environment
+from tests.e2e.service import IMPATIENT, ROOT, Service, environment
 from tests.e2e.test_upload import upload, wait_for
 from tests.samples import jpeg, png, tiny_jpeg
 
@@ -231,7 +231,7 @@ def run(python: list[str], data: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [*python, "-m", "filmroll", "serve", "--port", "0"],
         cwd=ROOT,
-        env=clean_environment(FILMROLL_DATA=str(data), COLUMNS="200"),
+        env=environment(FILMROLL_DATA=str(data), COLUMNS="200"),
         capture_output=True,
         text=True,
         timeout=60,

@@ -25,6 +25,8 @@ async def merged(streams: Sequence[AsyncIterator[Place]]) -> AsyncIterator[Place
 
 async def first(entries: AsyncIterator[Entry], count: int) -> list[Entry]:
     """Return so many entries, or as many as there are; no more are asked for."""
+    if count < 1:
+        return []
     async for page in pages(entries, count):
         return page
     return []

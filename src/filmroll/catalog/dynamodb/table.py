@@ -173,7 +173,7 @@ class Table:
 
     async def _pages(self, limit: int | None, **query: Any) -> AsyncIterator[Item]:
         if limit is not None:
-            query["Limit"] = limit
+            query["Limit"] = max(limit, 1)
         while True:
             answer = await self._call("query", **query)
             for item in answer["Items"]:
