@@ -10,6 +10,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from filmroll.model import original_key
 from tests.e2e.archives import FILES, KINDS, told, totals
 from tests.e2e.bulk import (
     SMALL,
@@ -28,6 +29,7 @@ from tests.e2e.bulk import (
     wait_until_final,
 )
 from tests.e2e.service import Service
+from tests.e2e.stored import Stored
 from tests.samples import jpeg, tiny_jpeg
 from tests.unit.archives.making import entry, tar, tar_of, zip_
 
@@ -314,14 +316,15 @@ def test_variants_of_what_an_archive_brings_are_made(http: httpx.Client) -> None
         assert [one["state"] for one in image["variants"]] == ["ready"]
 
 
-def test_the_bytes_on_the_disk_are_those_of_the_ledger(
+def test_the_bytes_in_the_store_are_those_of_the_ledger(
     http: httpx.Client, service: Service
 ) -> None:
     batch = new_batch(http)
     answers(http.post(f"/v1/batches/{batch}/archive", content=tar(FILES)))
+    stored = Stored(service.data)
     for line in ledger(http, batch).values():
-        blob = service.data / "blobs" / "o" / line["image"][:2] / line["image"]
-        assert hashlib.sha256(blob.read_bytes()).hexdigest() == line["sha256"]
+        kept = stored.read(original_key(line["image"]))
+        assert hashlib.sha256(kept).hexdigest() == line["sha256"]
 
 
 def test_a_packed_archive_is_known_by_its_bytes(http: httpx.Client) -> None:

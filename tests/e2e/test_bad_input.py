@@ -5,13 +5,13 @@ import gzip
 import hashlib
 import json
 import socket
-from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.e2e.raw import head
 from tests.e2e.service import Service
+from tests.e2e.stored import Stored
 from tests.e2e.test_upload import upload
 from tests.samples import (
     NOT_IMAGES,
@@ -48,7 +48,7 @@ def nothing_is_kept(service, http):
 
 def kept(service: Service, http: httpx.Client) -> tuple[int, int, int]:
     records = http.get("/v1/images", params={"limit": 200}).json()["items"]
-    blobs = [path for path in (service.data / "blobs").rglob("*") if path.is_file()]
+    blobs = Stored(service.data).keys()
     spool = list((service.data / "spool").glob("*"))
     return len(records), len(blobs), len(spool)
 
@@ -333,4 +333,4 @@ def test_an_animation_over_the_budget_of_pixels_is_refused(http, service):
     assert upload(http, gif(frames=3)).status_code == 201
     items = http.get("/v1/images").json()["items"]
     http.delete(f"/v1/images/{items[0]['id']}")
-    assert not list(Path(service.data / "blobs").rglob("*" + items[0]["id"]))
+    assert not Stored(service.data).about(items[0]["id"])

@@ -26,6 +26,7 @@ from tests.e2e.bulk import (
     wait_until_final,
 )
 from tests.e2e.service import Service
+from tests.e2e.stored import Stored
 from tests.samples import NOT_IMAGES, jpeg
 
 
@@ -170,8 +171,8 @@ def test_a_body_that_is_too_large_is_refused(data: Path) -> None:
 
 
 def blobs(service: Service) -> set[str]:
-    """Return the names of all originals on the disk."""
-    return {path.name for path in (service.data / "blobs" / "o").rglob("*") if path.is_file()}
+    """Return the names of all originals."""
+    return Stored(service.data).names("o")
 
 
 @pytest.mark.parametrize("bodies", [1, 2, 8])

@@ -2,7 +2,7 @@
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +23,7 @@ from tests.e2e.bulk import (
     wait_until_final,
 )
 from tests.e2e.service import IMPATIENT, Service
+from tests.e2e.stored import expire_batch
 from tests.samples import jpeg
 
 VIEW = {
@@ -242,17 +243,11 @@ def test_a_retry_of_nothing_changes_nothing(http: httpx.Client) -> None:
 
 
 def test_a_batch_expires(data: Path) -> None:
-    """The time is told by the clock of the catalog: the batch is made older than it is."""
-    import apsw  # noqa: PLC0415 -- only here is the file touched
-
     with Service(data) as service, service.client() as http:
         batch, body = new_batch(http, expires_in=60), photo("expires")
         kept = put(http, batch, "a", body).json()
         declare(http, batch, {"ref": "never"})
-        connection = apsw.Connection(str(data / "catalog.db"))
-        connection.set_busy_timeout(5000)
-        connection.execute("UPDATE batches SET expires_at = ?", (datetime.now(UTC).timestamp(),))
-        connection.close()
+        expire_batch(data, batch, time.time())
         found = wait_until_final(http, batch)
         assert found["state"] == "expired"
         assert found["finished_at"] is not None

@@ -24,6 +24,7 @@ from tests.e2e.bulk import (
     wait_until_final,
 )
 from tests.e2e.service import IMPATIENT, Service
+from tests.e2e.stored import Stored
 from tests.samples import tiny_jpeg
 from tests.unit.archives.making import tar
 
@@ -42,7 +43,7 @@ def states_of(http: httpx.Client, images: list[str]) -> set[int]:
 
 
 def blobs(service: Service, root: str = "o") -> set[str]:
-    return {path.name for path in (service.data / "blobs" / root).rglob("*") if path.is_file()}
+    return Stored(service.data).names(root)
 
 
 def test_the_images_of_a_batch_are_deleted(http: httpx.Client, service: Service) -> None:

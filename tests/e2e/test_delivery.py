@@ -8,7 +8,9 @@ import httpx
 import pytest
 import pyvips
 
+from filmroll.model import variant_key
 from tests.e2e.service import Service
+from tests.e2e.stored import Stored
 from tests.e2e.test_upload import upload
 from tests.samples import jpeg, tiny_jpeg
 
@@ -176,11 +178,11 @@ def test_a_variant_that_a_power_cut_took_is_made_again(tmp_path, damage) -> None
         image = upload(http, jpeg(400, 300, seed=24), WEBP).json()
         good = http.get(f"/i/{image['id']}/{WEBP}").content
     recipe = image["variants"][0]["recipe"]
-    blob = tmp_path / "data" / "blobs" / "v" / image["id"][:2] / image["id"] / recipe
-    blob.unlink() if damage is None else blob.write_bytes(damage(good))
+    stored, key = Stored(tmp_path / "data"), variant_key(image["id"], recipe)
+    stored.remove(key) if damage is None else stored.write(key, damage(good))
     with Service(tmp_path / "data") as second, second.client() as http:
         assert http.get(f"/i/{image['id']}/{WEBP}").content == good
-    assert blob.read_bytes() == good
+    assert stored.read(key) == good
 
 
 def test_nothing_of_a_deleted_image_is_left(http: httpx.Client, service) -> None:
@@ -193,5 +195,5 @@ def test_nothing_of_a_deleted_image_is_left(http: httpx.Client, service) -> None
         gone = http.get(path)
         assert (gone.status_code, gone.json()["code"]) == (410, "deleted")
         assert gone.headers["cache-control"] == "no-store"
-    assert not [path for path in service.data.rglob(f"*{kept['id']}*") if path.is_file()]
+    assert not Stored(service.data).about(kept["id"])
     assert http.delete(f"/v1/images/{kept['id']}").status_code == 204

@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.raw import answer, connected, head
 from tests.e2e.service import IMPATIENT, Service, children_of
+from tests.e2e.stored import Stored
 from tests.e2e.test_upload import THUMB, upload, wait_for
 from tests.samples import jpeg, png, tiny_jpeg
 
@@ -55,10 +56,8 @@ def wait_until_running(http: httpx.Client, job: str) -> None:
         time.sleep(0.02)
 
 
-def files_of(service: Service, image: str) -> list[Path]:
-    return [path for path in service.data.rglob(f"*{image}*") if path.is_file()] + [
-        path for path in service.data.glob(f"blobs/v/*/{image}/*") if path.is_file()
-    ]
+def files_of(service: Service, image: str) -> list[str]:
+    return Stored(service.data).about(image)
 
 
 # ------------------------------------------------------------------------ a watermark that goes

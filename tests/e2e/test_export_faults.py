@@ -12,8 +12,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from filmroll.model import original_key
 from tests.e2e.raw import connected, head
 from tests.e2e.service import IMPATIENT, Service, until
+from tests.e2e.stored import Stored
 from tests.e2e.test_export import (
     KINDS,
     LARGE_BYTES,
@@ -26,15 +28,10 @@ from tests.e2e.test_export import (
 from tests.samples import jpeg, tiny_jpeg
 from tests.unit.archives.making import tar
 
-
-def blob(service: Service, image: str) -> Path:
-    return service.data / "blobs" / "o" / image[:2] / image
-
-
-HARMS: Mapping[str, Callable[[Path], object]] = {
-    "gone": lambda path: path.unlink(),
-    "short": lambda path: path.write_bytes(path.read_bytes()[:-1]),
-    "changed": lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"),
+HARMS: Mapping[str, Callable[[Stored, str], object]] = {
+    "gone": lambda stored, key: stored.remove(key),
+    "short": lambda stored, key: stored.write(key, stored.read(key)[:-1]),
+    "changed": lambda stored, key: stored.write(key, stored.read(key)[:-1] + b"x"),
 }
 
 
@@ -47,7 +44,7 @@ def test_bytes_that_are_lost_never_pass_for_a_whole_archive(
     files = {f"{number}.jpg": large_jpeg(number, size) for number in range(100)}
     batch = new_batch(http, files)
     lost = results(http, batch)[-2]["image"]
-    HARMS[harm](blob(service, lost))
+    HARMS[harm](Stored(service.data), original_key(lost))
     with pytest.raises(httpx.RemoteProtocolError):
         http.get(f"/i/batches/{batch}.{kind}")
     assert open_blobs(service) == 0
@@ -58,7 +55,7 @@ def test_what_is_lost_before_the_first_byte_is_a_problem(
     service: Service, http: httpx.Client
 ) -> None:
     batch = new_batch(http, {"a.jpg": tiny_jpeg(1)})
-    blob(service, results(http, batch)[0]["image"]).unlink()
+    Stored(service.data).remove(original_key(results(http, batch)[0]["image"]))
     refused(http.get(f"/i/batches/{batch}.zip"), 500, "internal-error")
 
 
@@ -68,7 +65,8 @@ def open_blobs(service: Service) -> int:
     count = 0
     for entry in Path(f"/proc/{service.process.pid}/fd").iterdir():
         try:
-            count += "/blobs/o/" in str(entry.readlink())
+            name = str(entry.readlink())
+            count += "/blobs/o/" in name or "/opened/" in name
         except FileNotFoundError:
             continue
     return count

@@ -25,6 +25,7 @@ from tests.e2e.bulk import (
     wait_until_final,
 )
 from tests.e2e.service import IMPATIENT, Service, free_port
+from tests.e2e.stored import Stored
 from tests.samples import jpeg
 
 LARGEST = 2_000_000
@@ -349,11 +350,10 @@ def test_fetches_outlive_their_server(data: Path, origin: Origin) -> None:
 
 
 def test_what_lies_in_the_store_is_imported(http: httpx.Client, fetching: Service) -> None:
-    folder = fetching.data / "blobs" / "import"
-    (folder / "sub").mkdir(parents=True)
+    stored = Stored(fetching.data)
     bodies = {"x.jpg": photo("x"), "sub/y.jpg": photo("y"), "page.txt": b"no picture"}
     for name, body in bodies.items():
-        (folder / name).write_bytes(body)
+        stored.write(f"import/{name}", body)
     blobs = [*bodies, "none.jpg", "sub", "a//b", "ä.jpg", "", "x" * 300, ".hidden"]
     lines = fetched(
         http, *({"ref": f"ref {name}", "source": {"blob": f"import/{name}"}} for name in blobs)
@@ -362,7 +362,7 @@ def test_what_lies_in_the_store_is_imported(http: httpx.Client, fetching: Servic
         line = lines[f"ref {name}"]
         assert (line["state"], line["sha256"]) == ("succeeded", sha256(bodies[name]))
         assert http.get(line["url"]).content == bodies[name]
-        assert (folder / name).read_bytes() == bodies[name], "it stays where it was"
+        assert stored.read(f"import/{name}") == bodies[name], "it stays where it was"
     assert lines["ref page.txt"]["problem"]["code"] == "unsupported-media"
     for name in blobs[3:]:
         assert lines[f"ref {name}"]["problem"]["code"] == "fetch-failed", name

@@ -31,6 +31,7 @@ from tests.e2e.parts import (
     until,
 )
 from tests.e2e.service import ROOT, Service
+from tests.e2e.stored import Stored
 from tests.e2e.test_upload import THUMB
 from tests.samples import jpeg, tiny_jpeg
 
@@ -234,8 +235,8 @@ def test_parts_are_listed_by_pages(http: httpx.Client, upload: str) -> None:
 # ------------------------------------------------------------------------------------- the end
 
 
-def blobs(service: Service, root: str) -> list[Path]:
-    return [path for path in (service.data / "blobs" / root).rglob("*") if path.is_file()]
+def blobs(service: Service, root: str) -> list[str]:
+    return Stored(service.data).keys(root)
 
 
 def test_an_aborted_upload_is_gone_with_its_parts(http: httpx.Client, upload: str) -> None:
@@ -269,7 +270,7 @@ def test_parts_of_ended_uploads_leave_the_disk(data: Path) -> None:
         deadline = time.monotonic() + 20
         while len(left := blobs(service, "p")) > 1 and time.monotonic() < deadline:
             time.sleep(0.2)
-        assert [path.read_bytes() for path in left] == [b"stays, too"]
+        assert [Stored(data).read(key) for key in left] == [b"stays, too"]
         assert blobs(service, "o")
         assert list((service.data / "spool").iterdir()) == []
 

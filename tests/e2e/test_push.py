@@ -52,9 +52,7 @@ def push(service: Service, *arguments: object, cwd: Path) -> tuple[int, dict[str
 def started(service: Service, *arguments: object, cwd: Path) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "filmroll", "push", "--json", *map(str, arguments)],
-        env=environment(
-            FILMROLL_URL=service.url, PYTHONPATH=os.environ.get("PYTHONPATH", "")
-        ),
+        env=environment(FILMROLL_URL=service.url, PYTHONPATH=os.environ.get("PYTHONPATH", "")),
         cwd=cwd,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

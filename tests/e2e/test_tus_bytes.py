@@ -15,6 +15,7 @@ import pytest
 from tests.e2e.parts import problem
 from tests.e2e.raw import answer, connected, head
 from tests.e2e.service import IMPATIENT, Service
+from tests.e2e.stored import Stored
 from tests.e2e.tus import (
     BYTES,
     SPOKEN,
@@ -191,7 +192,7 @@ def test_a_large_body_is_kept_piece_by_piece(tmp_path: Path) -> None:
             for _ in range(80):
                 connection.sendall(body)
             until = time.monotonic() + 20
-            while not list(service.data.glob("blobs/p/*/*/*")):
+            while not Stored(service.data).keys("p"):
                 assert time.monotonic() < until
                 time.sleep(0.05)
             time.sleep(0.3)

@@ -5,6 +5,7 @@
 import enum
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import islice
 
 from filmroll.catalog import batch_rules, rules
 from filmroll.catalog import cursor as cursors
@@ -118,9 +119,7 @@ class Batches(Images):
             if ledger.batch is None:
                 return None
             states = batch_rules.waiting(ledger.batch)
-            waiting = (line for line in ledger.in_order() if line.state in states)
-            most = min(limit, _LOOKED_AT)
-            lines = [line for line, _ in zip(waiting, range(most), strict=False)]
+            lines = islice(ledger.in_order(states), min(limit, _LOOKED_AT))
             changes = [(line, batch_rules.waited(ledger.batch, line, now)) for line in lines]
             ended = len(changes)
             if not changes:
@@ -143,14 +142,14 @@ class Batches(Images):
 
     async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
         async with self._ledgers.reading(batch) as ledger:
-            return {ref: ledger.lines[ref] for ref in refs if ref in ledger.lines}
+            return {ref: line for ref in refs if (line := ledger.line(ref))}
 
     async def list_lines(
         self, batch: str, state: LineState | None, after: int, limit: int
     ) -> Sequence[Line]:
         async with self._ledgers.reading(batch) as ledger:
-            wanted = (line for line in ledger.in_order(after) if state in {None, line.state})
-            return [line for line, _ in zip(wanted, range(limit), strict=False)]
+            states = tuple(LineState) if state is None else (state,)
+            return list(islice(ledger.in_order(states, after), limit))
 
     async def retry_lines(self, batch: str, entries: Sequence[Entry]) -> Sequence[Line]:
         begun: list[Line] = []
@@ -232,13 +231,13 @@ class Batches(Images):
             possible = [
                 one
                 for one, entry in enumerate(entries)
-                if batch_rules.retried(ledger.batch, ledger.lines.get(entry.line.ref), entry.line)
+                if batch_rules.retried(ledger.batch, ledger.line(entry.line.ref), entry.line)
             ]
             await self._keep_all(entries, [one for one in possible if one not in kept], kept)
             after = ledger.batch
             changes: list[tuple[Line | None, Line]] = []
             for one in possible:
-                stored = ledger.lines.get(entries[one].line.ref)
+                stored = ledger.line(entries[one].line.ref)
                 line = batch_rules.retried(after, stored, entries[one].line)
                 if line is None or kept[one] is _Kept.REFUSED:
                     continue
@@ -255,7 +254,7 @@ class Batches(Images):
         images = {
             line.ref: line.image
             for entry in entries
-            if (line := ledger.lines.get(entry.line.ref)) and line.image and line.state.final
+            if (line := ledger.line(entry.line.ref)) and line.image and line.state.final
         }
         live = await self.which_live(set(images.values())) if images else ()
         return {ref for ref, image in images.items() if image not in live}
@@ -386,9 +385,8 @@ class Batches(Images):
     async def _waiting(self, batch: str) -> AsyncIterator[Line]:
         """Yield lines that wait for a job: the first ones, as they are done in order."""
         async with self._ledgers.reading(batch) as ledger:
-            states = {LineState.PROCESSING, LineState.QUEUED}
-            waiting = (line for line in ledger.in_order() if line.state in states)
-            found = [line for line, _ in zip(waiting, range(_LOOKED_AT), strict=False)]
+            waiting = ledger.in_order((LineState.PROCESSING, LineState.QUEUED))
+            found = list(islice(waiting, _LOOKED_AT))
         for line in found:
             yield line
 
@@ -407,7 +405,7 @@ def _entered(
     eligible = set(which)
     for one, entry in enumerate(entries):
         ref = entry.line.ref
-        stored = known.get(ref) or ledger.lines.get(ref)
+        stored = known.get(ref) or ledger.line(ref)
         line = None
         if one in eligible:
             fresh = ref in gone and ref not in known

@@ -7,9 +7,8 @@ a change of a thousand lines costs what is new of them, and the batch is what it
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
-from itertools import islice
 from typing import Any, NamedTuple
 
 from pydantic_core import to_json
@@ -18,7 +17,7 @@ from filmroll.catalog.dynamodb.record import read_delivery, write_delivery
 from filmroll.catalog.dynamodb.schema import moment
 from filmroll.catalog.dynamodb.table import ABSENT, Item, Key, Table, number, text
 from filmroll.catalog.records import decode, decoded, encode, others
-from filmroll.model import Batch, Line, WebhookDelivery, now
+from filmroll.model import Batch, Line, LineState, WebhookDelivery, now
 from filmroll.ports import Entry
 
 HEAD = "head"  # the ``sk`` of what a batch was when it began; sorts before its log
@@ -28,10 +27,11 @@ _MOST_LINES = 500  # of an entry
 _MOST_BYTES = 450_000  # of them before they are packed: an item holds 400 KB
 _BATCH_FIELDS = others(Batch, ())
 _LINE_FIELDS = others(Line, ("batch",))
+_STATES = list(LineState)
 _DEFAULTS = {
     field.name: field.default if field.default_factory is MISSING else field.default_factory()
     for field in fields(Line)
-    if field.name not in {"batch", "ref", "state", "at"}
+    if field.name not in {"batch", "ref", "state", "at", "number"}
 }
 
 Changes = Sequence[tuple[Line | None, Line]]  # a line before, and after
@@ -47,15 +47,19 @@ class Last(NamedTuple):
 
 
 class Ledger:
-    """What this process knows of a batch: the fold of its log up to the entry ``seen``."""
+    """What this process knows of a batch: the fold of its log up to the entry ``seen``.
+
+    Its lines stay packed: there may be very many, and few are looked at.
+    """
 
     def __init__(self, table: Table, batch: str) -> None:
         self._table = table
         self._id = batch
         self.seen = -1  # not even the head
         self.batch: Batch | None = None
-        self.lines: dict[str, Line] = {}
+        self._lines: dict[str, bytes] = {}
         self._order: list[str] = []  # refs by their line's number, from 1
+        self._states = bytearray()  # in the same order
 
     async def refresh(self) -> None:
         """Read what has been appended meanwhile."""
@@ -65,27 +69,45 @@ class Ledger:
                 return
             self.batch, self.seen = _batch(head), 0
         async for item in self._table.query(self._id, _sk(self.seen + 1), f"{_LOG}~"):
-            self._take(_batch(item), _unpacked(item, self._id))
+            self._take(_batch(item), _unpacked(item))
 
     async def append(self, after: Batch, changes: Changes) -> bool:
         """Write what follows; False, and no change, if somebody else has been first."""
         lines = [line for _, line in changes]
         if not await append(self._table, after, self.seen + 1, lines):
             return False
-        self._take(after, lines)
+        self._take(after, [_told(line) for line in lines])
         return True
 
-    def in_order(self, after: int = 0) -> Iterator[Line]:
-        """Yield the lines whose number is over ``after``."""
-        return (self.lines[ref] for ref in islice(self._order, after, None))
+    def __len__(self) -> int:
+        return len(self._order)
 
-    def _take(self, batch: Batch, lines: Iterable[Line]) -> None:
+    def line(self, ref: str) -> Line | None:
+        """Return the line of a ref."""
+        packed = self._lines.get(ref)
+        if packed is None:
+            return None
+        return decoded(Line, _DEFAULTS | json.loads(packed) | {"batch": self._id, "ref": ref})
+
+    def in_order(
+        self, states: Collection[LineState] = tuple(LineState), after: int = 0
+    ) -> Iterator[Line]:
+        """Yield the lines in one of the states, from the number that follows ``after``."""
+        wanted = {_STATES.index(state) for state in states}
+        for place in range(after, len(self._order)):
+            if self._states[place] in wanted and (line := self.line(self._order[place])):
+                yield line
+
+    def _take(self, batch: Batch, lines: Iterable[dict[str, Any]]) -> None:
         self.batch = batch
         self.seen += 1
         for line in lines:
-            if line.ref not in self.lines:
-                self._order.append(line.ref)
-            self.lines[line.ref] = line
+            ref, state = line.pop("ref"), _STATES.index(line["state"])
+            if ref not in self._lines:
+                self._order.append(ref)
+                self._states.append(state)
+            self._states[line["number"] - 1] = state
+            self._lines[ref] = to_json(line)
 
 
 async def append(
@@ -171,21 +193,20 @@ def _batch(item: Item) -> Batch:
 
 
 def _packed(lines: Sequence[Line]) -> bytes:
-    """Return lines as JSON, without what is as always."""
-    return to_json(
-        [
-            {
-                name: getattr(line, name)
-                for name in _LINE_FIELDS
-                if name not in _DEFAULTS or getattr(line, name) != _DEFAULTS[name]
-            }
-            for line in lines
-        ]
-    )
+    return to_json([_told(line) for line in lines])
 
 
-def _unpacked(item: Item, batch: str) -> list[Line]:
+def _told(line: Line) -> dict[str, Any]:
+    """Return what there is to say of a line: not what is as always."""
+    return {
+        name: getattr(line, name)
+        for name in _LINE_FIELDS
+        if name not in _DEFAULTS or getattr(line, name) != _DEFAULTS[name]
+    }
+
+
+def _unpacked(item: Item) -> list[dict[str, Any]]:
     if "lines" not in item:
         return []
-    found = json.loads(zlib.decompress(item["lines"]["B"]))
-    return [decoded(Line, _DEFAULTS | line | {"batch": batch}) for line in found]
+    found: list[dict[str, Any]] = json.loads(zlib.decompress(item["lines"]["B"]))
+    return found

@@ -19,7 +19,7 @@ from filmroll.catalog.dynamodb.table import Contested, Table, contest, number, t
 from filmroll.model import Batch, BatchState, Job, Line, WebhookDelivery, now
 
 GATHER_SECONDS = 0.7
-_REMEMBERED_LINES = 300_000  # of ledgers that nobody is busy with; about half a kilobyte each
+_REMEMBERED_LINES = 300_000  # of ledgers that nobody is busy with; about 350 bytes each
 _AT_ONCE = 400  # ends written together
 
 OPEN, CLOSED, UNTOLD = "open", "closed", "untold"  # where a batch is found that needs something
@@ -189,7 +189,7 @@ class Ledgers:
             changes: list[tuple[Line | None, Line]] = []
             known = dict[str, Line]()
             for job in ends:
-                stored = known.get(job.ref or "") or ledger.lines.get(job.ref or "")
+                stored = known.get(job.ref or "") or ledger.line(job.ref or "")
                 line = batch_rules.line_after(stored, job)
                 if line is not None:
                     changes.append((stored, line))
@@ -206,12 +206,12 @@ class Ledgers:
 
     def _forget(self) -> None:
         """Let go of the ledgers that were not used for the longest time."""
-        lines = sum(len(busy.ledger.lines) for busy in self._busy.values())
+        lines = sum(len(busy.ledger) for busy in self._busy.values())
         for batch, busy in list(self._busy.items()):
             if lines <= _REMEMBERED_LINES:
                 return
             if not busy.turn.locked() and not busy.ends and busy.flush is None:
-                lines -= len(busy.ledger.lines)
+                lines -= len(busy.ledger)
                 del self._busy[batch]
 
 
