@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deploy.local.aws import REGION
 
+from deploy.local.aws import REGION
 from filmroll.aws import client
 from filmroll.blobs.disk import DiskBlobs
 from filmroll.blobs.memory import MemoryBlobs

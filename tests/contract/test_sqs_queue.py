@@ -6,8 +6,8 @@ import time
 from collections import Counter
 
 import pytest
-from deploy.local.aws import MiniStack
 
+from deploy.local.aws import MiniStack
 from filmroll.aws import client
 from filmroll.errors import StoreUnavailable
 from filmroll.model import Lane, new_id

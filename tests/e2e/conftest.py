@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from deploy.local.cluster import Stores
 
+from deploy.local.cluster import Stores
 from tests.e2e.service import AWS, Cloud, Service
 
 

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import ClassVar, Self, TypeVar
 
 import httpx
+
 from deploy.local.cluster import Stores, create_stores
 from deploy.local.process import clean_environment
 

@@ -161,11 +161,19 @@ class S3Blobs(S3Direct):
 
     async def _delete(self, keys: Sequence[str], older_than: float | None) -> None:
         if older_than is not None:
-            found = await asyncio.gather(*(self.head(key) for key in keys))
-            keys = [one.key for one in found if one is not None and one.modified_at < older_than]
+            ages = await asyncio.gather(*(self._modified_at(key) for key in keys))
+            keys = [key for key, at in zip(keys, ages, strict=True) if at and at < older_than]
         if keys:
             with _translated():
                 await obstore.delete_async(self._store, keys)
+
+    async def _modified_at(self, key: str) -> float | None:
+        with _translated():
+            try:
+                found = await obstore.head_async(self._store, key)
+            except FileNotFoundError:
+                return None
+        return found["last_modified"].timestamp()
 
     async def _fetch(
         self, key: str, take: Callable[["GetResult"], Awaitable[Taken]]

@@ -11,6 +11,7 @@ from filmroll.model.images import Header, Image, ImageState, Variant, VariantSta
 from filmroll.model.jobs import Job, JobKind, JobState, Lane, line_job
 from filmroll.model.keys import (
     BLOB_ROOTS,
+    direct_key,
     original_key,
     part_key,
     variant_key,
@@ -55,6 +56,7 @@ __all__ = [
     "VariantState",
     "WebhookDelivery",
     "derived_id",
+    "direct_key",
     "is_id",
     "line_job",
     "new_id",

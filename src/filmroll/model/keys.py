@@ -1,6 +1,6 @@
 """Where bytes lie in the blob store."""
 
-from filmroll.model.ids import new_id
+from filmroll.model.ids import derived_id, new_id
 
 BLOB_ROOTS = ("o/", "v/", "p/")  # what keys begin with: of originals, variants, parts
 
@@ -23,3 +23,8 @@ def variant_key(image: str, recipe: str) -> str:
 def part_key(upload: str, number: int) -> str:
     """Return where a part lies: a fresh place for every attempt to send it."""
     return f"p/{upload[:2]}/{upload}/{number}-{new_id()}"
+
+
+def direct_key(upload: str, number: int) -> str:
+    """Return where a part lies that its client sends to the store itself: one place for each."""
+    return f"p/{upload[:2]}/{upload}/{number}-{derived_id('direct', upload, str(number))}"

@@ -81,11 +81,12 @@ class UploadPart:
     upload: str
     number: int
     bytes: int
-    sha256: str  # hex
+    sha256: str  # hex; "" if its client has sent it to the store itself
     key: str
     at: float
+    stored_etag: str | None = None  # what the store answered that client
 
     @property
     def etag(self) -> str:
         """What the client names the part by when it completes the upload."""
-        return self.sha256[:32]
+        return self.stored_etag or self.sha256[:32]

@@ -12,7 +12,7 @@ from filmroll.ports.blobs import (
     Blob,
     BlobInfo,
     BlobStore,
-    DirectPart,
+    DirectObject,
     DirectPut,
     DirectUploads,
 )
@@ -39,7 +39,7 @@ __all__ = [
     "DeliveryFilter",
     "DeliveryPage",
     "Depth",
-    "DirectPart",
+    "DirectObject",
     "DirectPut",
     "DirectUploads",
     "Engine",

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -81,43 +81,27 @@ class DirectPut:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class DirectPart:
-    """A part that a client has sent; ``etag`` is what the store answered."""
+class DirectObject:
+    """What a client has put; ``etag`` is what the store answered it, without quotes."""
 
-    number: int
+    bytes: int
     etag: str
 
 
+@runtime_checkable
 class DirectUploads(Protocol):
     """What a blob store may offer besides: clients send the bytes of an object to it directly.
 
-    The headers are pinned by the signature. Whether the object is what was announced is to be
-    looked at when it is complete.
+    Whether the object is what was announced is to be looked at when the client says that it is
+    there.
     """
 
-    async def head(self, key: str) -> BlobInfo | None:
-        """Say how large an object is and how old, or None if there is none."""
+    async def direct_put(self, key: str, size: int, seconds: int) -> DirectPut:
+        """Let a client put an object of just so many bytes.
 
-    async def direct_put(self, key: str, size: int, sha256: str | None, seconds: int) -> DirectPut:
-        """Let a client put an object of ``size`` bytes, with this digest (hex) if it is known.
-
-        Only as long as there is no object under the key: the URL is good for one, and for
-        ``seconds``.
+        Only as long as there is no object under the key: the URL is good for one, and for so many
+        seconds.
         """
 
-    async def begin_direct(self, key: str) -> str:
-        """Begin an object that comes in parts; return the id of the upload. Nothing is seen yet."""
-
-    async def direct_part(
-        self, key: str, upload: str, number: int, size: int, seconds: int
-    ) -> DirectPut:
-        """Let a client send a part, 1 to 10,000; until completion it may be sent again."""
-
-    async def complete_direct(self, key: str, upload: str, parts: Sequence[DirectPart]) -> None:
-        """Join the parts, listed by number, to the object; a second time changes nothing.
-
-        Raises InvalidPart, InvalidPartOrder, PartTooSmall, or UploadGone after an abort.
-        """
-
-    async def abort_direct(self, key: str, upload: str) -> None:
-        """Forget an upload and its parts; one that has ended is no error."""
+    async def direct_object(self, key: str) -> DirectObject | None:
+        """Say what a client has put under a key; None if nothing is there."""

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from filmroll.model import (
     BLOB_ROOTS,
+    direct_key,
     is_id,
     now,
     original_key,
@@ -113,12 +114,16 @@ class Housekeeping:
         return await self._catalog.get_variant(owner, name[0]) is None
 
     async def _stray(self, upload: str, name: str, key: str) -> bool:
-        """Whether no record of a part says that it lies here."""
+        """Whether no record of a part says that it lies here, nor will."""
         number, _, nonce = name.partition("-")
         if not number.isdecimal() or not is_id(nonce):
             return False
-        found = await self._catalog.list_parts(upload, int(number) - 1, 1)
-        return all(part.key != key for part in found)
+        if key == direct_key(upload, int(number)):
+            found = await self._catalog.get_upload(upload)
+            if found is not None and not found.state.final:
+                return False  # a client has sent it to the store, and is still to complete it
+        parts = await self._catalog.list_parts(upload, int(number) - 1, 1)
+        return all(part.key != key for part in parts)
 
     def _clear_spool(self) -> int:
         old = now() - ORPHAN_SECONDS

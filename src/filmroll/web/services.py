@@ -27,6 +27,7 @@ from filmroll.usecases.spool import Spool, Spools
 from filmroll.usecases.upload import Uploads
 from filmroll.usecases.uploads.appending import Appending
 from filmroll.usecases.uploads.completion import Completions
+from filmroll.usecases.uploads.direct import Direct
 from filmroll.usecases.uploads.parts import Parts
 from filmroll.usecases.uploads.sessions import Sessions
 from filmroll.usecases.uploads.tus import Tus
@@ -56,6 +57,7 @@ class Services:
     archives: Archives
     sessions: Sessions
     parts: Parts
+    direct: Direct
     completions: Completions
     appending: Appending
     tus: Tus

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from filmroll.errors import DirectNotSupported, InvalidRequest
+from filmroll.errors import InvalidRequest
 from filmroll.model import (
     Image,
     ImageState,
@@ -16,18 +16,18 @@ from filmroll.model import (
     Transfer,
     Upload,
     UploadPart,
+    now,
     timestamp,
 )
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.resolve import Spelling
-from filmroll.usecases.uploads.completion import Listed
+from filmroll.usecases.uploads.direct import URL_SECONDS, Way
+from filmroll.usecases.uploads.parts import Listed
 from filmroll.usecases.uploads.sessions import (
     DEFAULT_SECONDS,
     LONGEST_SECONDS,
     Intent,
-    require_taking,
 )
-from filmroll.usecases.uploads.sizes import require_number
 from filmroll.web.access import Gate
 from filmroll.web.fields import Fields, StrictRoute, require_id
 from filmroll.web.idempotent import Ids, once
@@ -142,10 +142,9 @@ def _add_session(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.post("/{upload}/part-urls", summary="Get URLs to send parts to the store directly")
     async def part_urls(request: Request, upload: str, body: UrlsBody) -> Response:
         await gate.require(request, Scope.UPLOAD)
-        require_taking(await services.sessions.get(require_id(upload), Transfer.PARTS))
-        for number in body.parts:
-            require_number(number)
-        raise DirectNotSupported("This store has no URLs to give; PUT the parts to the service.")
+        until = now() + URL_SECONDS
+        ways = await services.direct.ways(require_id(upload), body.parts)
+        return json_response({"items": [_way(way, until) for way in ways]})
 
 
 def _add_completion(router: APIRouter, services: Services, gate: Gate) -> None:
@@ -247,13 +246,27 @@ def upload_view(upload: Upload) -> dict[str, Any]:
     }
 
 
+def _way(way: Way, until: float) -> dict[str, Any]:
+    """Return the request that brings a part, or what is there of it."""
+    if way.there is not None:
+        return {"n": way.number, "bytes": way.there.bytes, "etag": way.there.etag}
+    assert way.put is not None, "one of the two"
+    return {
+        "n": way.number,
+        "method": "PUT",
+        "url": way.put.url,
+        "headers": dict(way.put.headers),
+        "expires_at": timestamp(until),
+    }
+
+
 def _page(parts: Sequence[UploadPart], limit: int) -> dict[str, Any]:
     items = [
         {
             "n": part.number,
             "bytes": part.bytes,
             "etag": part.etag,
-            "sha256": part.sha256,
+            "sha256": part.sha256 or None,
             "at": timestamp(part.at),
         }
         for part in parts[:limit]

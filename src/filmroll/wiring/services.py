@@ -19,6 +19,7 @@ from filmroll.usecases.keys import Keys
 from filmroll.usecases.presets import Presets
 from filmroll.usecases.uploads.appending import Appending
 from filmroll.usecases.uploads.completion import Completions
+from filmroll.usecases.uploads.direct import Direct
 from filmroll.usecases.uploads.parts import Parts
 from filmroll.usecases.uploads.sessions import Sessions
 from filmroll.usecases.uploads.tus import Tus
@@ -92,7 +93,10 @@ def _services(
         blobs=stores.blobs, catalog=catalog, processor=processor, images=base.images
     )
     sessions, parts = Sessions(catalog), Parts(stores.blobs, catalog)
-    completions = Completions(catalog=catalog, sessions=sessions, batches=batches, outbox=outbox)
+    direct = Direct(stores.blobs, catalog, sessions)
+    completions = Completions(
+        catalog=catalog, sessions=sessions, direct=direct, batches=batches, outbox=outbox
+    )
     return Services(
         settings=settings,
         metrics=Metrics(),
@@ -112,6 +116,7 @@ def _services(
         archives=base.archives,
         sessions=sessions,
         parts=parts,
+        direct=direct,
         completions=completions,
         appending=Appending(parts, base.spools),
         tus=Tus(catalog=catalog, sessions=sessions, completions=completions, outbox=outbox),

@@ -3,7 +3,6 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 from filmroll.errors import (
     Conflict,
@@ -30,25 +29,27 @@ from filmroll.ports import Catalog
 from filmroll.usecases.batch.batches import DEFAULT_SECONDS, Batches
 from filmroll.usecases.batch.lines import closed_problem, is_open
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
+from filmroll.usecases.uploads.direct import Direct
+from filmroll.usecases.uploads.parts import Listed
 from filmroll.usecases.uploads.reading import parts_of
 from filmroll.usecases.uploads.sessions import Sessions
 from filmroll.usecases.uploads.sizes import MAX_PARTS, MIN_PART_BYTES, require_size
-
-
-class Listed(NamedTuple):
-    """A part as a client lists it."""
-
-    number: int
-    etag: str
 
 
 class Completions:
     """Completes uploads."""
 
     def __init__(
-        self, *, catalog: Catalog, sessions: Sessions, batches: Batches, outbox: Outbox
+        self,
+        *,
+        catalog: Catalog,
+        sessions: Sessions,
+        direct: Direct,
+        batches: Batches,
+        outbox: Outbox,
     ) -> None:
         self._catalog = catalog
+        self._direct = direct
         self._sessions = sessions
         self._batches = batches
         self._outbox = outbox
@@ -66,6 +67,9 @@ class Completions:
             if upload.state is not UploadState.OPEN:
                 return _completed_before(upload, listed)
             here = [part async for part in parts_of(self._catalog, upload.id, MAX_PARTS)]
+            missing = _missing(listed, here)
+            if missing and await self._direct.adopt(upload, missing):
+                continue
             parts = _chosen(listed, here)
             fixed = await self.fix(upload, parts, sha256 or upload.sha256)
             if fixed is not None:
@@ -157,6 +161,12 @@ def _require_whole(upload: Upload, size: int, sha256: str | None) -> None:
         )
     if upload.sha256 not in {None, sha256}:
         raise InvalidRequest("Another sha256 was announced before.", pointer="/sha256")
+
+
+def _missing(listed: Sequence[Listed], here: Sequence[UploadPart]) -> Sequence[Listed]:
+    """Return the listed parts that did not come by this service."""
+    known = {(part.number, part.etag) for part in here}
+    return [one for one in listed if one not in known]
 
 
 def _chosen(listed: Sequence[Listed], here: Sequence[UploadPart]) -> Sequence[UploadPart]:

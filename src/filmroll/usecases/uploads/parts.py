@@ -1,12 +1,19 @@
 """A part whose bytes have come: kept as an object, then counted by its record."""
 
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from filmroll.errors import EmptyBody, NotFound, OffsetMismatch, StorageFull
 from filmroll.model import Upload, UploadPart, now, part_key
 from filmroll.ports import BlobStore, Catalog
 from filmroll.usecases.spool import Body
 from filmroll.usecases.uploads.sessions import require_taking
+
+
+class Listed(NamedTuple):
+    """A part as a client lists it."""
+
+    number: int
+    etag: str
 
 
 class Parts:

@@ -43,6 +43,12 @@ def part_bytes_for(size: int | None, wanted: int | None) -> int:
     return wanted
 
 
+def part_sizes(size: int, part: int) -> dict[int, int]:
+    """Return how many bytes each part of a whole has, by number: the last one what is left."""
+    count = -(-size // part)
+    return dict.fromkeys(range(1, count), part) | {count: size - (count - 1) * part}
+
+
 def require_number(number: int) -> None:
     """Raise InvalidRequest for what cannot be the number of a part."""
     if not 1 <= number <= MAX_PARTS:

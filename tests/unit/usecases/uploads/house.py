@@ -18,9 +18,10 @@ from filmroll.usecases.batch.manifest import Manifest
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.spool import Held, Spools
 from filmroll.usecases.upload import Uploads
-from filmroll.usecases.uploads.completion import Completions, Listed
+from filmroll.usecases.uploads.completion import Completions
+from filmroll.usecases.uploads.direct import Direct
 from filmroll.usecases.uploads.making import Making
-from filmroll.usecases.uploads.parts import Parts
+from filmroll.usecases.uploads.parts import Listed, Parts
 from filmroll.usecases.uploads.sessions import Intent, Sessions
 from filmroll.usecases.uploads.sweeping import Sweeping
 from filmroll.usecases.webhooks.announcing import Announcer
@@ -46,7 +47,11 @@ class UploadHouse:
         self.sessions = Sessions(catalog)
         self.parts = Parts(blobs, catalog)
         self.completions = Completions(
-            catalog=catalog, sessions=self.sessions, batches=self.batches, outbox=outbox
+            catalog=catalog,
+            sessions=self.sessions,
+            direct=Direct(blobs, catalog, self.sessions),
+            batches=self.batches,
+            outbox=outbox,
         )
         self.making = Making(
             blobs=blobs,
