@@ -27,10 +27,13 @@ check: $(READY) ## lint, format, types, import rules
 bench: $(READY) ## measure against limits and peers; results go to benchmarks/results
 	$(BIN)/python -m benchmarks
 
-lock: $(READY) ## renew requirements.lock from pyproject.toml
-	$(BIN)/pip-compile --quiet --upgrade --extra aws --extra dev --generate-hashes --strip-extras \
-		--allow-unsafe --no-emit-index-url --no-emit-trusted-host \
+lock: $(READY) ## renew requirements.lock, and what of it runs in production, from pyproject.toml
+	$(BIN)/pip-compile --quiet --upgrade --extra aws --extra deploy --extra dev --generate-hashes --strip-extras \
+		--allow-unsafe --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 		--output-file requirements.lock pyproject.toml
+	$(BIN)/pip-compile --quiet --extra aws --generate-hashes --strip-extras \
+		--no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+		--constraint requirements.lock --output-file requirements-run.lock pyproject.toml
 
 clean: ## remove the virtual environment and all caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
