@@ -16,6 +16,7 @@ from filmroll.model import (
     ImageState,
     Job,
     JobState,
+    Outcome,
     Preset,
     SigningKey,
     WebhookDelivery,
@@ -101,7 +102,7 @@ def released(stored: Job | None, job: Job, due_at: float) -> Job | None:
     )
 
 
-def advanced(stored: Image, image: Image) -> Image:
+def advanced(stored: Image, image: Image | Outcome) -> Image:
     """Take the outcome of a job into a record that may have changed meanwhile."""
     return replace(stored, state=image.state, problem=image.problem, version=stored.version + 1)
 

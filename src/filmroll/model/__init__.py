@@ -7,7 +7,7 @@ makes the next one.
 from filmroll.model.access import AccessKey, IdempotentRequest, Preset, Scope, SigningKey
 from filmroll.model.batches import Action, Batch, BatchState, Counts, Line, LineState, OnDuplicate
 from filmroll.model.ids import derived_id, is_id, new_id, now, timestamp
-from filmroll.model.images import Header, Image, ImageState, Variant, VariantState
+from filmroll.model.images import Header, Image, ImageState, Outcome, Variant, VariantState
 from filmroll.model.jobs import Job, JobKind, JobState, Lane, line_job
 from filmroll.model.keys import (
     BLOB_ROOTS,
@@ -43,6 +43,7 @@ __all__ = [
     "Line",
     "LineState",
     "OnDuplicate",
+    "Outcome",
     "Preset",
     "Problem",
     "Purpose",

@@ -62,6 +62,14 @@ class Image:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """What the end of its upload's job makes of an image."""
+
+    state: ImageState
+    problem: Problem | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Variant:
     """A picture made from an image by instructions."""
 

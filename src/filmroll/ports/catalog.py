@@ -23,7 +23,7 @@ class Catalog(
 
     Every write is one atomic step on one image (its record, variants and jobs), durable on return.
     A reader that starts after a write has returned sees it, from any process; but for the end of a
-    job, which may be seen in its batch's ledger, and by listings, a second later elsewhere.
+    job, which may be seen in its batch's ledger, and by listings, seconds later elsewhere.
 
     ``deliveries`` are the webhooks that tell of a write: they are kept in the same step, and only
     if it changes something; those to endpoints that are not active (any more) are left out.

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from filmroll.model import Image, Job, Variant, WebhookDelivery
+from filmroll.model import Image, Job, Outcome, Variant, WebhookDelivery
 
 
 class JobsCatalog(Protocol):
@@ -37,16 +37,15 @@ class JobsCatalog(Protocol):
     async def finish_job(
         self,
         job: Job,
-        image: Image | None,
+        image: Image | Outcome | None,
         variants: Sequence[Variant],
         deliveries: Sequence[WebhookDelivery] = (),
     ) -> bool:
         """Write the end of an attempt: the job (final, or queued again), variants, the image.
 
         The end of a job is the end of its line or of its upload, too. False, and nothing written,
-        if the stored job is not running this attempt any more or its image is deleted. Of the
-        image only ``state``, ``problem`` and ``version`` (one more) are taken; with None it stays
-        as it is.
+        if the stored job is not running this attempt any more or its image is deleted. Of the image
+        only ``state`` and ``problem`` are taken, and its ``version`` grows; with None it stays.
         """
 
     async def cancel_job(self, job: str, now: float) -> Job | None:

@@ -32,7 +32,7 @@ class Outbox:
     def enqueue_variants(self, image: Image) -> None:
         """Send the job of an image that was just stored, if there are variants to make."""
         if image.state is ImageState.STORED:
-            self.enqueue(image.id)
+            self.enqueue_all([upload_job(image)])
 
     def enqueue_all(self, jobs: Iterable[Job]) -> None:
         """Send jobs that were just written down, as ``enqueue`` does."""
@@ -60,6 +60,17 @@ class Outbox:
         self._background.discard(task)
         if not task.cancelled() and (fault := task.exception()):
             log.warning("left to the sweeper: %s", fault)
+
+
+def upload_job(image: Image) -> Job:
+    """Return the job that an image with declared variants has begun with."""
+    return Job(
+        id=image.id,
+        image=image.id,
+        instructions=image.declared,
+        created_at=image.created_at,
+        due_at=image.created_at + OVERDUE_SECONDS,
+    )
 
 
 async def send_all(queue: JobQueue, catalog: Catalog, jobs: Sequence[Job]) -> None:

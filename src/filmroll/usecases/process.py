@@ -14,15 +14,16 @@ from filmroll.errors import (
     FetchUnavailable,
     InternalError,
     NotFound,
+    Overloaded,
 )
 from filmroll.instructions import Instructions, parse_canonical
 from filmroll.model import (
-    Image,
     ImageState,
     Job,
     JobKind,
     JobState,
     Lane,
+    Outcome,
     Problem,
     Variant,
     now,
@@ -32,6 +33,7 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.errands import Errand, NotNow, called_off
 from filmroll.usecases.images import living
 from filmroll.usecases.liveness import Liveness
+from filmroll.usecases.outbox import OVERDUE_SECONDS
 from filmroll.usecases.render import Made, Renderer, passing
 from filmroll.usecases.webhooks.announcing import Announcer
 
@@ -66,20 +68,19 @@ class Processing:
 
     async def run_job(self, job: str) -> Job | None:
         """Run a job until it is final, given back, or another worker holds it."""
-        known = await self._catalog.get_job(job)
-        if known is None or known.state.final:
-            return known
-        if await called_off(self._catalog, known):
-            return await self._catalog.cancel_job(job, now())
-        if known.kind is JobKind.VARIANTS:
-            self._admission.refuse_if_full(known.lane)  # before the attempt is counted
         while claimed := await self._catalog.claim_job(job, now(), LEASE_SECONDS):
+            if await called_off(self._catalog, claimed):
+                return await self._catalog.cancel_job(job, now())
+            await self._refuse_if_full(claimed)
             if claimed.attempts > MAX_ATTEMPTS:  # nobody lived to tell why the others failed
                 fault = EngineCrashed(f"Work on this ended without a word {MAX_ATTEMPTS} times.")
                 return await self._end(claimed, Problem.of(fault))
             if after := await self._attempt(claimed):
                 return after
-        return await self._catalog.get_job(job)
+        known = await self._catalog.get_job(job)
+        if known is None or known.state.final or not await called_off(self._catalog, known):
+            return known
+        return await self._catalog.cancel_job(job, now())
 
     async def make_variant(
         self, image: str, instructions: Instructions, *, again: bool = False
@@ -98,6 +99,16 @@ class Processing:
         if variant.problem is not None:
             raise variant.problem.error()
         return variant
+
+    async def _refuse_if_full(self, claimed: Job) -> None:
+        """Raise Overloaded where there is no place to wait for an engine; that is no attempt."""
+        if claimed.kind is not JobKind.VARIANTS:
+            return
+        try:
+            self._admission.refuse_if_full(claimed.lane)
+        except Overloaded:
+            await self._catalog.release_job(claimed, now() + OVERDUE_SECONDS)
+            raise
 
     async def _make_now(self, image: str, instructions: Instructions) -> Variant:
         made = await self._renderer.make(image, [instructions], Lane.INTERACTIVE, record=True)
@@ -158,10 +169,10 @@ class Processing:
         self, job: Job, problem: Problem | None, variants: Sequence[Variant] = ()
     ) -> Job | None:
         state = JobState.FAILED if problem else JobState.SUCCEEDED
-        image = _after_job(await self._catalog.get_image(job.image), job, problem)
+        outcome = _outcome(job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
-        told = await self._announcer.job(ended, image)
-        if await self._catalog.finish_job(ended, image, variants, told):
+        told = await self._announcer.job(ended, outcome)
+        if await self._catalog.finish_job(ended, outcome, variants, told):
             return ended
         await self._renderer.discard_if_deleted(job.image, variants)
         return await self._catalog.get_job(job.id)
@@ -197,13 +208,12 @@ def _pause(job: Job, fault: FetchUnavailable) -> float:
     return min(max(2.0**job.attempts, asked), LONGEST_DELAY_SECONDS)
 
 
-def _after_job(image: Image | None, job: Job, problem: Problem | None) -> Image | None:
+def _outcome(job: Job, problem: Problem | None) -> Outcome | None:
     """Return what a job's end makes of its image; None: nothing.
 
     Only the job of the upload itself decides whether the image is ready: later variants that
     fail say so themselves.
     """
-    if image is None or job.id != image.id:
+    if job.id != job.image:
         return None
-    state = ImageState.FAILED if problem else ImageState.READY
-    return replace(image, state=state, problem=problem, version=image.version + 1)
+    return Outcome(state=ImageState.FAILED if problem else ImageState.READY, problem=problem)

@@ -7,10 +7,10 @@ from typing import Any
 
 from filmroll.errors import Conflict, EmptyBody
 from filmroll.instructions import Instructions
-from filmroll.model import Header, Image, ImageState, Job, new_id, now, original_key
+from filmroll.model import Header, Image, ImageState, new_id, now, original_key
 from filmroll.ports import BlobStore, Catalog, Probe
 from filmroll.usecases.images import Annotations
-from filmroll.usecases.outbox import OVERDUE_SECONDS
+from filmroll.usecases.outbox import upload_job
 from filmroll.usecases.resolve import Resolver, require_possible
 from filmroll.usecases.spool import Body
 from filmroll.usecases.webhooks.announcing import Announcer
@@ -64,7 +64,8 @@ class Uploads:
             image = replace(image, id=new_id())
         await self._blobs.put(original_key(image.id), body.body, image.sha256)
         told = await self._announcer.image(image)
-        return _same(await self._catalog.add_image(image, _job(image), told), image)
+        job = upload_job(image) if image.declared else None
+        return _same(await self._catalog.add_image(image, job, told), image)
 
 
 async def read_header(probe: Probe, body: Body) -> Header:
@@ -103,18 +104,6 @@ def image_of(
         declared=tuple(one.canonical() for one in declaration.variants),
         batch=batch,
         ref=ref,
-    )
-
-
-def _job(image: Image) -> Job | None:
-    if not image.declared:
-        return None
-    return Job(
-        id=image.id,
-        image=image.id,
-        instructions=image.declared,
-        created_at=image.created_at,
-        due_at=image.created_at + OVERDUE_SECONDS,
     )
 
 

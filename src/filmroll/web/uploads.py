@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from filmroll.errors import CorruptImage, EmptyBody, FilmrollError, UnsupportedMedia
-from filmroll.model import Image, Job, Scope
+from filmroll.model import Image, ImageState, Job, Scope
 from filmroll.usecases.batch.texts import refusal
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.resolve import Spelling
@@ -219,7 +219,8 @@ class UploadRoute:
         return image, bool(image.declared)
 
     async def _view(self, request: Request, image: Image) -> dict[str, Any]:
-        variants = await self._services.images.variants(image.id) if image.declared else ()
+        made = image.declared and image.state is not ImageState.STORED  # no need to look before
+        variants = await self._services.images.variants(image.id) if made else ()
         return image_view(image, variants, await self._gate.links(request))
 
 

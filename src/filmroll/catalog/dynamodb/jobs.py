@@ -25,6 +25,7 @@ from filmroll.model import (
     Job,
     JobKind,
     JobState,
+    Outcome,
     Variant,
     WebhookDelivery,
     now,
@@ -78,7 +79,7 @@ class Jobs(Variants):
     async def finish_job(
         self,
         job: Job,
-        image: Image | None,
+        image: Image | Outcome | None,
         variants: Sequence[Variant],
         deliveries: Sequence[WebhookDelivery] = (),
     ) -> bool:
@@ -134,7 +135,7 @@ class Jobs(Variants):
     async def _finish_own(
         self,
         job: Job,
-        image: Image | None,
+        image: Image | Outcome | None,
         variants: Sequence[Variant],
         deliveries: Sequence[WebhookDelivery],
     ) -> bool:
@@ -181,7 +182,7 @@ class Jobs(Variants):
     async def _finish_other(
         self,
         job: Job,
-        image: Image | None,
+        image: Image | Outcome | None,
         variants: Sequence[Variant],
         deliveries: Sequence[WebhookDelivery],
     ) -> bool:
@@ -203,7 +204,9 @@ class Jobs(Variants):
         _, after = await self._change(job.id, finished)
         return after is not None
 
-    async def _keep_work(self, job: Job, image: Image | None, variants: Sequence[Variant]) -> bool:
+    async def _keep_work(
+        self, job: Job, image: Image | Outcome | None, variants: Sequence[Variant]
+    ) -> bool:
         """Write what a job made of its image; False if that is not there (any more)."""
 
         def advanced(record: Record) -> Record | None:

@@ -2,12 +2,13 @@
 
 The end of a job is the end of its line. To write each into the ledger by itself would cost as much
 as all the rest of an item, so ends are gathered for a moment and written together: another process
-may see them a second late. This one sees them at once. If it dies in between, the job's own record
-still says how it ended, and ``stalled`` finds it.
+may see them seconds late. This one sees them at once. If it dies in between, the job's own record
+still says how it ended, and whoever looks at a batch that stands still finds it.
 """
 
 import asyncio
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -18,7 +19,8 @@ from filmroll.catalog.dynamodb.ledger import Changes, Last, Ledger, append, head
 from filmroll.catalog.dynamodb.table import Contested, Table, contest, number, text
 from filmroll.model import Batch, BatchState, Job, Line, WebhookDelivery, now
 
-GATHER_SECONDS = 0.7
+GATHER_SECONDS = 3.0  # that an end waits for others at the most
+_TICK_SECONDS = 0.3
 _REMEMBERED_LINES = 300_000  # of ledgers that nobody is busy with; about 350 bytes each
 _AT_ONCE = 400  # ends written together
 
@@ -37,7 +39,15 @@ class _Busy:
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     marker: tuple[str, float] | None = None  # as it was written last, as far as we know
     ends: list[Job] = field(default_factory=list)
+    first: float = 0.0  # when the end came that waits the longest
     flush: asyncio.Task[None] | None = None
+
+    def ripe(self) -> bool:
+        """Whether the ends are to wait no more: they are enough, or the last ones to come."""
+        batch = self.ledger.batch
+        last = batch is not None and batch.counts.open <= len(self.ends)
+        old = time.monotonic() - self.first >= GATHER_SECONDS
+        return last or old or len(self.ends) >= _AT_ONCE
 
 
 class Ledgers:
@@ -49,8 +59,17 @@ class Ledgers:
 
     async def last(self, batch: str) -> Last | None:
         """Return a batch as it stands, this process's own ends included."""
-        await self.settle(batch)
-        return await last_of(self._table, batch)
+        busy = self._busy.get(batch)
+        if busy is None or not busy.ends:
+            return await last_of(self._table, batch)
+        async with busy.turn:
+            ledger = busy.ledger
+            await ledger.refresh()
+            if ledger.batch is None:
+                return None
+            changes = _ended(ledger, busy.ends)
+            seen = batch_rules.tallied(ledger.batch, changes, now()) if changes else ledger.batch
+            return Last(seen, ledger.seen, now(), ())
 
     @asynccontextmanager
     async def reading(self, batch: str) -> AsyncIterator[Ledger]:
@@ -100,6 +119,8 @@ class Ledgers:
             return
         if job.ref is not None:
             busy = self._of(job.batch)
+            if not busy.ends:
+                busy.first = time.monotonic()
             busy.ends.append(job)
             if busy.flush is None:
                 busy.flush = asyncio.create_task(self._flush_soon(job.batch))
@@ -168,9 +189,10 @@ class Ledgers:
         busy = self._of(batch)
         try:
             while busy.ends:
-                await asyncio.sleep(GATHER_SECONDS)
+                await asyncio.sleep(_TICK_SECONDS)
                 try:
-                    await self.settle(batch)
+                    if busy.ripe():
+                        await self.settle(batch)
                 except Exception as fault:  # noqa: BLE001 - they stay, and are tried again
                     log.warning("ends of jobs wait for their ledger: %s", fault)
         finally:
@@ -186,14 +208,7 @@ class Ledgers:
         async def decide(ledger: Ledger) -> Decision:
             if ledger.batch is None:
                 return None
-            changes: list[tuple[Line | None, Line]] = []
-            known = dict[str, Line]()
-            for job in ends:
-                stored = known.get(job.ref or "") or ledger.line(job.ref or "")
-                line = batch_rules.line_after(stored, job)
-                if line is not None:
-                    changes.append((stored, line))
-                    known[line.ref] = line
+            changes = _ended(ledger, ends)
             return (batch_rules.tallied(ledger.batch, changes, now()), changes) if changes else None
 
         await self._change(busy, decide)
@@ -213,6 +228,20 @@ class Ledgers:
             if not busy.turn.locked() and not busy.ends and busy.flush is None:
                 lines -= len(busy.ledger)
                 del self._busy[batch]
+
+
+def _ended(ledger: Ledger, jobs: Sequence[Job]) -> Changes:
+    """Return what the ends of jobs change of a ledger."""
+    changes: list[tuple[Line | None, Line]] = []
+    known: dict[str, Line] = {}
+    for job in jobs:
+        ref = job.ref or ""
+        stored = known.get(ref) or ledger.line(ref)
+        line = batch_rules.line_after(stored, job)
+        if line is not None:
+            changes.append((stored, line))
+            known[ref] = line
+    return changes
 
 
 def marker_of(batch: Batch) -> tuple[str, float] | None:

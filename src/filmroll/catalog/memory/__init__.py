@@ -12,6 +12,7 @@ from filmroll.model import (
     IdempotentRequest,
     Image,
     Job,
+    Outcome,
     Preset,
     SigningKey,
     Variant,
@@ -137,7 +138,7 @@ class MemoryCatalog(Uploads):
     async def finish_job(
         self,
         job: Job,
-        image: Image | None,
+        image: Image | Outcome | None,
         variants: Sequence[Variant],
         deliveries: Sequence[WebhookDelivery] = (),
     ) -> bool:

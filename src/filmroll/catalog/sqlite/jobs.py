@@ -12,7 +12,7 @@ from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import AT_ONCE, IMAGES, JOBS, OPEN, VARIANTS, Part
 from filmroll.catalog.sqlite.uploads import end_upload
 from filmroll.catalog.sqlite.webhooks import write_deliveries
-from filmroll.model import Image, Job, Variant, WebhookDelivery
+from filmroll.model import Image, Job, Outcome, Variant, WebhookDelivery
 from filmroll.sqlite import rows
 
 
@@ -37,7 +37,7 @@ class Jobs(Part):
     async def finish_job(
         self,
         job: Job,
-        image: Image | None,
+        image: Image | Outcome | None,
         variants: Sequence[Variant],
         deliveries: Sequence[WebhookDelivery] = (),
     ) -> bool:
@@ -88,7 +88,7 @@ def _release(connection: apsw.Connection, job: Job, due_at: float) -> bool:
 def _finish(
     connection: apsw.Connection,
     job: Job,
-    image: Image | None,
+    image: Image | Outcome | None,
     variants: Sequence[Variant],
     deliveries: Sequence[WebhookDelivery],
 ) -> bool:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from filmroll.model import (
     Endpoint,
@@ -9,6 +10,7 @@ from filmroll.model import (
     Image,
     Job,
     JobState,
+    Outcome,
     WebhookDelivery,
     new_id,
     now,
@@ -40,11 +42,14 @@ class Announcer:
         happened = image_ended(image)
         return await self._addressed(happened) if happened else ()
 
-    async def job(self, job: Job, image: Image | None) -> Sequence[WebhookDelivery]:
-        """Return what is to be told of a job's end, and of the image whose state it decides."""
+    async def job(self, job: Job, outcome: Outcome | None) -> Sequence[WebhookDelivery]:
+        """Return what is to be told of a job's end, and of its image if it decides its state."""
         if not await self._active():
             return ()
         failed = [job_failed(job)] if job.state is JobState.FAILED else []
+        image = await self._catalog.get_image(job.image) if outcome else None
+        if image is not None and outcome is not None:
+            image = replace(image, state=outcome.state, problem=outcome.problem)
         ended = image_ended(image) if image else None
         happened = [*failed, ended] if ended else failed
         return [one for each in happened for one in await self._addressed(each)]
