@@ -208,3 +208,9 @@ async def test_a_running_job_is_due_at_the_end_of_its_lease(catalog, queued):
     await catalog.claim_job(queued.id, 100.0, 30.0)
     assert await catalog.due_jobs(129.0, 10) == []
     assert [each.id for each in await catalog.due_jobs(130.0, 10)] == [queued.id]
+
+
+async def test_a_job_that_was_postponed_is_due_at_the_end_of_its_lease(catalog, queued):
+    await catalog.postpone_jobs([queued], 999.0)
+    await catalog.claim_job(queued.id, 100.0, 30.0)
+    assert [each.id for each in await catalog.due_jobs(130.0, 10)] == [queued.id]

@@ -1,15 +1,18 @@
 """Requests under an Idempotency-Key: the first answer again, instead of the work twice."""
 
+import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from filmroll.errors import IdempotencyInProgress, IdempotencyKeyReused
+from filmroll.errors import IdempotencyInProgress, IdempotencyKeyReused, StoreUnavailable
 from filmroll.model import IdempotentRequest, now
 from filmroll.ports import Catalog
 
 KEPT_SECONDS = 86_400.0
 # How long a request may run before an equal one may take its place: its process has died.
 LOCK_SECONDS = 90.0
+_AGAIN_SECONDS = 2.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,6 +29,7 @@ class Idempotency:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._dropping: set[asyncio.Task[None]] = set()
 
     async def begin(self, key: str, fingerprint: str) -> Answer | IdempotentRequest:
         """Claim a key, or return the answer that it led to before.
@@ -59,5 +63,20 @@ class Idempotency:
         )
 
     async def drop(self, request: IdempotentRequest) -> None:
-        """Free a key whose request was refused: nothing was created under it."""
-        await self._catalog.drop_request(request)
+        """Free a key whose request was refused: nothing was created under it.
+
+        If the catalog is away, that was perhaps the reason: then it is tried until the lock is over.
+        """
+        try:
+            await self._catalog.drop_request(request)
+        except StoreUnavailable:
+            task = asyncio.create_task(self._drop_later(request))
+            self._dropping.add(task)
+            task.add_done_callback(self._dropping.discard)
+
+    async def _drop_later(self, request: IdempotentRequest) -> None:
+        while now() < request.locked_until:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            with suppress(StoreUnavailable):
+                await self._catalog.drop_request(request)
+                return

@@ -60,14 +60,16 @@ class Jobs(Variants):
         return (await self._read(job)).job
 
     async def claim_job(self, job: str, now: float, lease: float) -> Job | None:
-        until = number(now + lease)
-        claimed = await self._table.update(
-            (job, RECORD),
+        change = (
             "SET j_state = :running, j_attempts = j_attempts + :one, j_lease = :until, "
-            "j_due = :until, j_started = if_not_exists(j_started, :now), rev = rev + :one",
-            f"{_OPEN} AND j_lease <= :now",
-            _STATES | _ONE | {"until": until, "now": number(now)},
+            "j_due = :until, j_started = if_not_exists(j_started, :now), rev = rev + :one"
         )
+        free = f"{_OPEN} AND j_lease <= :now"
+        values = _STATES | _ONE | {"until": number(now + lease), "now": number(now)}
+        key = (job, RECORD)
+        claimed = await self._table.update(key, change, f"{free} AND ds <= :until", values)
+        if claimed is None:  # it is not free, or was postponed beyond the lease
+            claimed = await self._table.update(key, f"{change}, ds = :until", free, values)
         return None if claimed is None else read(claimed).job
 
     async def extend_job(self, job: Job, until: float) -> bool:

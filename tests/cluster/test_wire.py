@@ -1,0 +1,76 @@
+"""Faults on the lines to the stores: nothing is lost, nothing doubled, nobody waits without end."""
+
+import asyncio
+import random
+import time
+
+import pytest
+
+from filmroll.aws import client
+from filmroll.place import Place
+from tests.cluster.load import PATIENCE_SECONDS, THUMB, Load, all_there
+from tests.e2e.service import IMPATIENT, Service
+from tests.faults.wire import Harm, Request
+from tests.samples import jpeg
+
+SECONDS = 12
+STEPS = {
+    "a store that is busy": [Harm.BUSY, Harm.THROTTLED],
+    "answers that are lost": [Harm.LOST],
+    "connections that end": [Harm.RESET, Harm.CUT],
+    "a slow store": [Harm.SLOW],
+}
+
+
+@pytest.mark.parametrize("what", STEPS)
+def test_with_faults_on_the_wire(data, lines, what):
+    chance, share = random.Random(what), 0.05 if what == "a slow store" else 0.15
+
+    def harm(request: Request) -> Harm | None:
+        if chance.random() > share:
+            return None
+        found = chance.choice(STEPS[what])
+        return None if found is Harm.CUT and request.method != "GET" else found
+
+    with Service(data, module=IMPATIENT, **lines.variables) as service, service.client() as http:
+        lines.s3.harm = lines.aws.harm = harm
+        with Load(service.url) as load:
+            time.sleep(SECONDS)
+        lines.s3.harm = lines.aws.harm = lambda _: None
+        print(what, load.statuses(), len(load.kept), "kept")
+        assert load.wrong == []
+        assert len(load.kept) > 5
+        assert set(load.statuses()) <= {200, 201, 202, 409, 503}
+        assert max(seconds for _, seconds, _, _ in load.answers) < PATIENCE_SECONDS
+        all_there(http, load.kept)
+
+
+def test_a_queue_that_is_emptied_loses_no_job(data, lines):
+    """The messages are gone; the records say that there is work, and the sweeper sends it again."""
+    with Service(data, "upload-api", **lines.variables) as uploads, uploads.client() as http:
+        images = [
+            http.post(
+                "/v1/images",
+                params={"variant": THUMB},
+                content=jpeg(200, 100, seed=number),
+                headers={"Prefer": "respond-async"},
+            ).json()["id"]
+            for number in range(12)
+        ]
+        time.sleep(1)
+        asyncio.run(purge(lines.variables["FILMROLL_QUEUE"]))
+    with Service(data, module=IMPATIENT, **lines.variables) as service, service.client() as http:
+        deadline = time.monotonic() + 120
+        states = {"stored"}
+        while states != {"ready"}:
+            assert time.monotonic() < deadline, states
+            time.sleep(1)
+            states = {http.get(f"/v1/images/{image}").json()["state"] for image in images}
+
+
+async def purge(url: str) -> None:
+    place = Place.of(url)
+    async with client(place) as sqs:
+        for lane in ("interactive", "bulk", "io"):
+            found = await sqs.get_queue_url(QueueName=f"{place.name}-{lane}")
+            await sqs.purge_queue(QueueUrl=found["QueueUrl"])
