@@ -138,6 +138,22 @@ async def test_a_message_that_always_fails_becomes_a_dead_letter(queue):
     assert await queue.dead(10) == []
 
 
+async def test_dead_letters_go_back_to_their_lanes(queue):
+    for lane, jobs_ in ((LANE, ["a", "b"]), (OTHER, ["c"])):
+        await queue.send(lane, jobs_)
+        for _ in range(MAX_ATTEMPTS):
+            for held in await queue.receive(lane, 2, LONG, 5):
+                await queue.release(held, 0)
+        assert await jobs(queue, lane) == []
+    assert await queue.redrive(0) == 0
+    assert await queue.redrive(1) == 1
+    assert len(await queue.dead(10)) == 2
+    assert await queue.redrive() == 2
+    assert await queue.dead(10) == []
+    assert sorted(await jobs(queue, LANE)) == ["a", "b"]
+    assert [each.attempts for each in await queue.receive(OTHER, 9, LONG, 5)] == [1]
+
+
 async def test_the_last_lease_may_run_its_time(queue):
     await queue.send(LANE, ["a"])
     for _ in range(MAX_ATTEMPTS - 1):

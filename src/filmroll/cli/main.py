@@ -3,7 +3,7 @@
 import typer
 
 from filmroll import __version__
-from filmroll.cli import batch, check, images, init, keys, push, roles, settings
+from filmroll.cli import batch, check, dead, images, init, keys, push, roles, settings, sweep
 
 app = typer.Typer(
     help="Filmroll: an imaging service, from upload to delivery.",
@@ -33,8 +33,10 @@ images.register(app)
 push.register(app)
 init.register(app)
 check.register(app)
+sweep.register(app)
 settings.register(app)
 app.add_typer(batch.app, name="batch")
+app.add_typer(dead.app, name="dead")
 app.add_typer(keys.app, name="keys")
 
 

@@ -57,6 +57,12 @@ class JobQueue(Protocol):
     async def dead(self, limit: int) -> Sequence[str]:
         """Return job ids among the dead letters, oldest first."""
 
+    async def redrive(self, limit: int | None = None) -> int:
+        """Send up to ``limit`` dead letters, or all, back to their lanes; return how many.
+
+        Their attempts are counted anew. If it is broken off, some may come twice.
+        """
+
     async def expire_dead(self, before: float) -> None:
         """Forget dead letters that became so before that time."""
 

@@ -82,6 +82,13 @@ class MemoryQueue:
     async def dead(self, limit: int) -> Sequence[str]:
         return [message.job for message in self._dead[:limit]]
 
+    async def redrive(self, limit: int | None = None) -> int:
+        again = self._dead[:limit]
+        del self._dead[:limit]
+        for message in again:
+            await self.send(message.lane, [message.job])
+        return len(again)
+
     async def expire_dead(self, before: float) -> None:
         self._dead = [message for message in self._dead if message.visible_at >= before]
 

@@ -88,6 +88,11 @@ class SqliteQueue:
     async def dead(self, limit: int) -> Sequence[str]:
         return self._db.read(_dead, limit)
 
+    async def redrive(self, limit: int | None = None) -> int:
+        moved = await self._db.write(_redrive, -1 if limit is None else limit)
+        self._bell.ring()
+        return moved
+
     async def expire_dead(self, before: float) -> None:
         await self._db.write(rows, "DELETE FROM dead_letters WHERE died_at < ?", before)
 
@@ -180,6 +185,17 @@ def _count(connection: apsw.Connection, lane: str) -> Depth:
     """
     ((messages, dead, leased),) = rows(connection, query, lane, now())
     return Depth(waiting=messages - leased, leased=leased, dead=dead)
+
+
+def _redrive(connection: apsw.Connection, limit: int) -> int:
+    statement = """
+        DELETE FROM dead_letters WHERE id IN (SELECT id FROM dead_letters ORDER BY id LIMIT ?)
+        RETURNING lane, job
+    """
+    letters = rows(connection, statement, limit)
+    for lane, job in letters:
+        _send(connection, lane, [job])
+    return len(letters)
 
 
 def _dead(connection: apsw.Connection, limit: int) -> Sequence[str]:

@@ -65,7 +65,7 @@ class Idempotency:
     async def drop(self, request: IdempotentRequest) -> None:
         """Free a key whose request was refused: nothing was created under it.
 
-        If the catalog is away, that was perhaps the reason: then it is tried until the lock is over.
+        If the catalog is away, perhaps for that reason, it is tried until the lock is over.
         """
         try:
             await self._catalog.drop_request(request)

@@ -55,6 +55,19 @@ async def open_services(settings: Settings, role: Role) -> AsyncIterator[Service
         yield services
 
 
+@asynccontextmanager
+async def open_housekeeping(settings: Settings) -> AsyncIterator[Housekeeping]:
+    """Put together what mends broken-off work, without a role."""
+    async with open_stores(settings) as stores:
+        yield Housekeeping(
+            blobs=stores.blobs,
+            catalog=stores.catalog,
+            queue=stores.queue,
+            epochs=stores.epochs,
+            spool=settings.data / "spool",
+        )
+
+
 def build_worker(services: Services) -> Worker:
     """Return the loops of the processing role."""
     assert services.acting is not None, "only the processing role has a worker"

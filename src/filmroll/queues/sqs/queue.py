@@ -99,11 +99,7 @@ class SqsQueue:
     async def expire_dead(self, before: float) -> None:
         await asyncio.gather(*(dead.expire(before) for dead in self._dead.values()))
 
-    async def redrive(self, limit: int | None) -> int:
-        """Send up to ``limit`` dead letters, or all, back to their lanes; return how many.
-
-        Their attempts are counted anew. If this fails midway, some may come twice.
-        """
+    async def redrive(self, limit: int | None = None) -> int:
         moved = 0
         for dead in self._dead.values():
             moved += await dead.redrive(None if limit is None else limit - moved)
