@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from deploy.local.cluster import Stores
-from tests.e2e.service import AWS, Cloud, Service
+from tests.e2e.service import AWS, Cloud, Clustered, Service
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,8 +19,9 @@ def _cloud(request: pytest.FixtureRequest) -> None:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with Service(tmp_path_factory.mktemp("shared") / "data") as running:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service | Clustered]:
+    data = tmp_path_factory.mktemp("shared") / "data"
+    with Clustered(data) if AWS else Service(data) as running:
         yield running
 
 

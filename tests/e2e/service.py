@@ -14,7 +14,7 @@ from typing import ClassVar, Self, TypeVar
 
 import httpx
 
-from deploy.local.cluster import Stores, create_stores
+from deploy.local.cluster import Cluster, Stores, create_stores
 from deploy.local.process import clean_environment
 
 START_SECONDS = 30
@@ -159,6 +159,24 @@ class Service:
             return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
         except httpx.HTTPError:
             return False
+
+
+class Clustered(Cluster):
+    """A cluster behind its load balancer, in the place of one service."""
+
+    class Logs:
+        """What all its processes have written."""
+
+        def __init__(self, folder: Path) -> None:
+            self._folder = folder
+
+        def read_text(self) -> str:
+            return "".join(log.read_text() for log in self._folder.glob("*/server.log"))
+
+    def __init__(self, data: Path) -> None:
+        super().__init__(data, Cloud.variables(str(data)))
+        self.log = self.Logs(data)
+        self.port = int(self.url.rpartition(":")[2])
 
 
 def until(found: Callable[[], T], seconds: float = 10, pause: float = 0.05) -> T:
