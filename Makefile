@@ -18,6 +18,9 @@ cluster: $(READY) ## run a whole cluster here: S3, SQS, DynamoDB, six processes,
 test: $(READY) ## run all tests, two files at a time: most of their time they wait for services and disks
 	$(BIN)/pytest -n 2 --dist loadfile
 
+test-aws: $(READY) ## run the end-to-end tests on S3, SQS and DynamoDB, through a load balancer
+	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile tests/e2e
+
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -47,4 +50,4 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: help serve cluster test check bench lock clean
+.PHONY: help serve cluster test test-aws check bench lock clean

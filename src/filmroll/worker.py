@@ -18,7 +18,7 @@ from filmroll.usecases.webhooks.sending import Sender
 
 LEASE_SECONDS = 60.0
 SWEEP_SECONDS = 5.0
-OFTEN = 12  # sweeps: about once a minute
+OFTEN = 3  # sweeps: about four times a minute
 SELDOM = 720  # about once an hour
 _IO_HANDS = 32  # they wait most of the time; one host gets less
 _ACK_SECONDS = 0.05

@@ -13,7 +13,7 @@ from tests.e2e.service import IMPATIENT, Service
 from tests.faults.wire import Harm, Request
 from tests.samples import jpeg
 
-SECONDS = 12
+SECONDS = 6
 STEPS = {
     "a store that is busy": [Harm.BUSY, Harm.THROTTLED],
     "answers that are lost": [Harm.LOST],

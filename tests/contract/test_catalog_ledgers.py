@@ -261,6 +261,13 @@ async def test_a_batch_whose_own_job_is_given_up_is_cancelled(catalog, end):
         assert after.version > acting.version
 
 
+async def test_a_batch_outlives_an_upload_into_it_that_fails(catalog, ledger):
+    own = job(kind=JobKind.UPLOAD, batch=ledger)
+    await catalog.add_job(own)
+    await end_job(catalog, own.id, JobState.FAILED)
+    assert await state_of(catalog, ledger) is BatchState.OPEN
+
+
 async def test_a_sealed_batch_outlives_its_own_job(catalog):
     acting = batch(action=Action.VARIANTS)
     own = job(id=acting.id, kind=JobKind.BATCH, batch=acting.id)

@@ -38,7 +38,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BatchFilter, BatchPage, Entry, Standing
 
-_STALLED_SECONDS = 60.0
+_STALLED_SECONDS = 15.0
 _LOOKED_AT = 500  # lines of a stalled batch, in one go
 
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from filmroll.catalog import batch_rules
 from filmroll.catalog.dynamodb.ledger import Changes, Last, Ledger, append, head_key, last_of
 from filmroll.catalog.dynamodb.table import Contested, Table, contest, number, text
-from filmroll.model import Batch, BatchState, Job, Line, WebhookDelivery, now
+from filmroll.model import Batch, BatchState, Job, JobKind, Line, WebhookDelivery, now
 
 GATHER_SECONDS = 3.0  # that an end waits for others at the most
 _TICK_SECONDS = 0.3
@@ -124,13 +124,17 @@ class Ledgers:
             busy.ends.append(job)
             if busy.flush is None:
                 busy.flush = asyncio.create_task(self._flush_soon(job.batch))
-            return
+        elif job.kind is JobKind.BATCH:
+            await self._give_up(job)
+
+    async def _give_up(self, job: Job) -> None:
+        """Let the end of a batch's own job be the end of the batch, unless it has succeeded."""
 
         def given_up(batch: Batch) -> Batch | None:
             after = batch_rules.given_up(batch, job)
             return None if after is batch else after
 
-        last, changed = await self.change_batch(job.batch, given_up)
+        last, changed = await self.change_batch(job.batch or "", given_up)
         if changed and last is not None:
             await self.mark(last.batch, last.number)
 
