@@ -16,10 +16,10 @@ cluster: $(READY) ## run a whole cluster here: S3, SQS, DynamoDB, six processes,
 	$(BIN)/python -m deploy.local.cluster
 
 test: $(READY) ## run all tests, two files at a time: most of their time they wait for services and disks
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --ignore tests/cluster
 
-test-aws: $(READY) ## run the end-to-end tests on S3, SQS and DynamoDB, through a load balancer
-	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile tests/e2e
+test-aws: $(READY) ## run the end-to-end tests on S3, SQS and DynamoDB, and take clusters to pieces
+	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile tests/e2e tests/cluster
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .

@@ -7,12 +7,16 @@ from collections.abc import Callable
 
 import structlog
 from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 from granian.server.embed import Server
 
 from filmroll.settings import CannotStart, Settings
 from filmroll.web.app import App
 
 _BACKLOG = 1024
+# How long a connection may be idle: longer than in the load balancers before it, which would else
+# send a request into one that is just being closed.
+_IDLE_SECONDS = 130
 
 log = structlog.get_logger()
 
@@ -46,6 +50,7 @@ async def serve(app: App, host: str, port: int, ready: Callable[[], None], drain
         port=port,
         interface=Interfaces.ASGI,
         http=HTTPModes.http1,
+        http1_settings=HTTP1Settings(header_read_timeout=_IDLE_SECONDS * 1000),
         websockets=False,
         backlog=_BACKLOG,
         backpressure=_BACKLOG,

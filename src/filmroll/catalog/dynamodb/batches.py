@@ -15,6 +15,7 @@ from filmroll.catalog.dynamodb.ledger import (
     LISTING,
     Last,
     Ledger,
+    first_fitting,
     fitting,
     head_item,
     name_partition,
@@ -25,6 +26,7 @@ from filmroll.catalog.dynamodb.record import Record, write
 from filmroll.catalog.dynamodb.schema import DUE, GROUP, NEWEST, RECORD, moment
 from filmroll.catalog.dynamodb.table import ABSENT, number, text
 from filmroll.model import (
+    Action,
     Batch,
     BatchState,
     ImageState,
@@ -58,7 +60,10 @@ class Batches(Images):
         if stored is not None:
             return stored
         if job is not None:  # a job without its batch does nothing; a batch without its job waits
-            await self.add_job(job)
+            await self._change(
+                job.id,
+                lambda it: None if it.job and not it.job.state.final else replace(it, job=job),
+            )
         item = head_item(batch)
         if marker := marker_of(batch):
             item |= {"dk": text(marker[0]), "ds": number(marker[1])}
@@ -105,9 +110,9 @@ class Batches(Images):
             after = batch_rules.closed(stored, state, now, expected)
             return None if after is stored else after
 
-        last, changed = await self._ledgers.change_batch(batch, closed)
-        if changed and last is not None:
-            await self._ledgers.mark(last.batch, last.number)
+        last, _ = await self._ledgers.change_batch(batch, closed)
+        if last is not None and last.batch.state is not BatchState.OPEN:
+            await self._ledgers.mark(last.batch, last.number)  # whoever closed it may have died
         return None if last is None else last.batch
 
     async def end_waiting(self, batch: str, now: float, limit: int) -> int:
@@ -120,7 +125,9 @@ class Batches(Images):
                 return None
             states = batch_rules.waiting(ledger.batch)
             lines = islice(ledger.in_order(states), min(limit, _LOOKED_AT))
-            changes = [(line, batch_rules.waited(ledger.batch, line, now)) for line in lines]
+            changes = first_fitting(
+                [(line, batch_rules.waited(ledger.batch, line, now)) for line in lines]
+            )
             ended = len(changes)
             if not changes:
                 return None
@@ -186,7 +193,7 @@ class Batches(Images):
         settled = 0
         for partition in (OPEN, CLOSED):
             async for item in self._table.find(DUE, partition):
-                settled += await self._settle_batch(item["pk"]["S"])
+                settled += await self._settle_batch(partition, item["pk"]["S"])
         late = self._table.find(DUE, "outgoing", under=number(now() - _STALLED_SECONDS), limit=100)
         async for item in late:
             record = await self._read(item["pk"]["S"])
@@ -204,7 +211,7 @@ class Batches(Images):
                 standings = [Standing(None, taken=False, open=False)] * len(entries)
                 return None
             gone = await self._gone(ledger, entries)
-            wanted = _entered(ledger, entries, gone, range(len(entries)))[0]
+            wanted = _standing(ledger, entries, list(_entered(ledger, entries, gone)[0]))
             await self._keep_all(entries, [one for one in wanted if one not in kept], kept)
             there = [one for one in wanted if kept[one] is not _Kept.REFUSED]
             taken, standings = _entered(ledger, entries, gone, there)
@@ -369,11 +376,15 @@ class Batches(Images):
         await keep_deliveries(self._table, last.outgoing)
         await self._ledgers.mark(last.batch, last.number)
 
-    async def _settle_batch(self, batch: str) -> int:
+    async def _settle_batch(self, partition: str, batch: str) -> int:
         """Look at the jobs of a batch in which nothing has happened for a while."""
         last = await self._ledgers.last(batch)
         if last is None or last.at > now() - _STALLED_SECONDS:
             return 0
+        await self._put_right(partition, last)
+        own = (await self._read(batch)).job if last.batch.action is not Action.UPLOAD else None
+        if own is not None and own.state.final:
+            await self._ledgers.note_end(own)
         waiting = [line async for line in self._waiting(batch)]
         records = await self._read_all([_job_of(line) for line in waiting])
         ended = [record.job for record in records if record.job and record.job.state.final]
@@ -392,9 +403,9 @@ class Batches(Images):
 
 
 def _entered(
-    ledger: Ledger, entries: Sequence[Entry], gone: set[str], which: Sequence[int] | range
+    ledger: Ledger, entries: Sequence[Entry], gone: set[str], which: Sequence[int] | None = None
 ) -> tuple[dict[int, tuple[Line | None, Line]], list[Standing]]:
-    """Return what a ledger takes of the entries ``which`` come into question, and all standings."""
+    """Return what a ledger takes of all entries, or of ``which``, and how all of them stand."""
     batch = ledger.batch
     assert batch is not None, "whoever asks has looked"
     opened = batch.state is BatchState.OPEN
@@ -402,7 +413,7 @@ def _entered(
     known: dict[str, Line] = {}
     standings: list[Standing] = []
     following = batch.counts.declared + 1
-    eligible = set(which)
+    eligible = set(range(len(entries)) if which is None else which)
     for one, entry in enumerate(entries):
         ref = entry.line.ref
         stored = known.get(ref) or ledger.line(ref)
@@ -418,6 +429,19 @@ def _entered(
         following += stored is None
         standings.append(Standing(line, taken=True, open=opened))
     return taken, standings
+
+
+def _standing(ledger: Ledger, entries: Sequence[Entry], wanted: Sequence[int]) -> Sequence[int]:
+    """Return those of the wanted entries that refer to no image which is not going to be kept."""
+    vain = {
+        entry.image.id
+        for one, entry in enumerate(entries)
+        if entry.image is not None
+        and one not in wanted
+        and ((line := ledger.line(entry.line.ref)) is None or line.image != entry.image.id)
+    }
+    vain -= {image.id for one in wanted if (image := entries[one].image)}
+    return [one for one in wanted if entries[one].line.image not in vain]
 
 
 def _job_of(line: Line) -> str:

@@ -87,6 +87,8 @@ class Jobs(Variants):
     ) -> bool:
         if job.kind is JobKind.VARIANTS and job.id == job.image:
             done = await self._finish_own(job, image, variants, deliveries)
+            if not done and (await self._read(job.id)).outgoing:
+                done = await self._finish_other(job, image, variants, deliveries)
         else:
             done = await self._finish_other(job, image, variants, deliveries)
         if done:
@@ -175,7 +177,7 @@ class Jobs(Variants):
             (job.id, RECORD),
             change + (f" REMOVE {', '.join(removed)}" if removed else ""),
             "j_state = :running AND j_attempts = :attempts AND attribute_exists(i_state) "
-            "AND i_state <> :deleted",
+            "AND i_state <> :deleted AND attribute_not_exists(outgoing)",
             values,
             {f"v{order}": variant.recipe for order, variant in enumerate(variants)},
         )

@@ -17,7 +17,7 @@ from filmroll.catalog.dynamodb.record import read_delivery, write_delivery
 from filmroll.catalog.dynamodb.schema import moment
 from filmroll.catalog.dynamodb.table import ABSENT, Item, Key, Table, number, text
 from filmroll.catalog.records import decode, decoded, encode, others
-from filmroll.model import Batch, Line, LineState, WebhookDelivery, now
+from filmroll.model import Batch, Line, LineState, WebhookDelivery, new_id, now
 from filmroll.ports import Entry
 
 HEAD = "head"  # the ``sk`` of what a batch was when it began; sorts before its log
@@ -117,18 +117,26 @@ async def append(
     lines: Sequence[Line] = (),
     outgoing: Sequence[WebhookDelivery] = (),
 ) -> bool:
-    """Write an entry under its number; False, and no change, if that is taken."""
+    """Write an entry under its number; False, and no change, if that is taken.
+
+    A request whose answer was lost is sent again by the client, and then finds its own entry there.
+    """
+    token = text(new_id())
     item: dict[str, Any] = {
         "pk": text(batch.id),
         "sk": text(_sk(number_)),
         "at": number(now()),
         "batch": text(encode(batch, _BATCH_FIELDS)),
+        "token": token,
     }
     if lines:
         item["lines"] = {"B": zlib.compress(_packed(lines), 1)}
     if outgoing:
         item["outgoing"] = {"L": [write_delivery(one) for one in outgoing]}
-    return await table.put(item, ABSENT)
+    if await table.put(item, ABSENT):
+        return True
+    there = await table.get(batch.id, _sk(number_))
+    return there is not None and there.get("token") == token
 
 
 async def last_of(table: Table, batch: str) -> Last | None:
@@ -167,6 +175,16 @@ def head_item(batch: Batch) -> dict[str, Any]:
 def name_partition(name: str) -> str:
     """Return where in the index of groups the batches of one name stand."""
     return f"name#{name}"
+
+
+def first_fitting(changes: Changes) -> Changes:
+    """Return as many of the changes, from the first one on, as fit one item."""
+    size = 0
+    for count, (_, line) in enumerate(changes):
+        size += len(_packed([line]))
+        if count and (size > _MOST_BYTES or count == _MOST_LINES):
+            return changes[:count]
+    return changes
 
 
 def fitting(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

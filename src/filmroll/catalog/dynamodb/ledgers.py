@@ -15,7 +15,15 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from filmroll.catalog import batch_rules
-from filmroll.catalog.dynamodb.ledger import Changes, Last, Ledger, append, head_key, last_of
+from filmroll.catalog.dynamodb.ledger import (
+    Changes,
+    Last,
+    Ledger,
+    append,
+    first_fitting,
+    head_key,
+    last_of,
+)
 from filmroll.catalog.dynamodb.table import Contested, Table, contest, number, text
 from filmroll.model import Batch, BatchState, Job, JobKind, Line, WebhookDelivery, now
 
@@ -206,17 +214,22 @@ class Ledgers:
     async def _flush(self, busy: _Busy) -> None:
         """Write ends into a ledger; those that come meanwhile wait for the next time."""
         ends = busy.ends[:_AT_ONCE]
+        left: list[Job] = []
         if not ends:
             return
 
         async def decide(ledger: Ledger) -> Decision:
             if ledger.batch is None:
                 return None
+            nonlocal left
             changes = _ended(ledger, ends)
-            return (batch_rules.tallied(ledger.batch, changes, now()), changes) if changes else None
+            some = first_fitting(changes)
+            later = {line.ref for _, line in changes[len(some) :]}
+            left = [job for job in ends if job.ref in later]
+            return (batch_rules.tallied(ledger.batch, some, now()), some) if some else None
 
         await self._change(busy, decide)
-        del busy.ends[: len(ends)]
+        busy.ends[: len(ends)] = left
 
     def _of(self, batch: str) -> _Busy:
         busy = self._busy.setdefault(batch, _Busy(Ledger(self._table, batch)))

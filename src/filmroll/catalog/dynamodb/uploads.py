@@ -49,11 +49,13 @@ class Uploads(Part):
         async def attempt() -> PartStanding:
             record = await self._read(part.upload)
             replaced = await self._part(record, part.number)
+            if replaced is not None and replaced.key == part.key:  # its answer was lost
+                return PartStanding(record.upload, taken=True)
             upload = rules.with_part(record.upload, part, replaced, offset)
             if upload is None:
                 return PartStanding(record.upload, taken=False)
             if record.last is not None and record.last.number != part.number:
-                await self._keep_part(record.last)
+                await self._keep_part(record.last, record.revision)
             await self._write(record, replace(record, upload=upload, last=part))
             return PartStanding(upload, taken=True, replaced=replaced)
 
@@ -113,9 +115,15 @@ class Uploads(Part):
         item = await self._table.get(record.id, _part_key(number_))
         return None if item is None else read_part(item["part"])
 
-    async def _keep_part(self, part: UploadPart) -> None:
-        key = {"pk": text(part.upload), "sk": text(_part_key(part.number))}
-        await self._table.put(key | {"part": write_part(part)})
+    async def _keep_part(self, part: UploadPart, revision: int) -> None:
+        """Give a part an item of its own, unless a later revision's has come before."""
+        item = {
+            "pk": text(part.upload),
+            "sk": text(_part_key(part.number)),
+            "rev": number(revision),
+            "part": write_part(part),
+        }
+        await self._table.put(item, f"{ABSENT} OR rev < :rev", rev=number(revision))
 
 
 def _part_key(number_: int) -> str:

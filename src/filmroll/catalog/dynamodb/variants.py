@@ -20,18 +20,20 @@ class Variants(Part):
     async def get_variant(self, image: str, recipe: str) -> Variant | None:
         other: Key = (image, f"{VARIANT}{recipe}")
         found = await self._table.get_all([(image, RECORD), other])
-        if other in found:
-            return read_variant(found[other]["variant"])
-        return read(found.get((image, RECORD)), image).variants.get(recipe)
+        own = read(found.get((image, RECORD)), image).variants.get(recipe)
+        beside = read_variant(found[other]["variant"]) if other in found else None
+        return _later(own, beside)
 
     async def list_variants(self, image: str) -> Sequence[Variant]:
         found: dict[str, Variant] = {}
         async for item in self._table.query(image):
             if "variant" in item:
-                variant = read_variant(item["variant"])
-                found[variant.recipe] = variant
-            elif item["sk"]["S"] == RECORD:
-                found |= read(item).variants
+                made = [read_variant(item["variant"])]
+            else:
+                made = list(read(item).variants.values()) if item["sk"]["S"] == RECORD else []
+            for variant in made:
+                later = _later(found.get(variant.recipe), variant)
+                found[variant.recipe] = later or variant
         return sorted(found.values(), key=lambda variant: (variant.created_at, variant.recipe))
 
     async def put_variants(self, image: str, variants: Sequence[Variant]) -> bool:
@@ -49,3 +51,10 @@ class Variants(Part):
             return True
         await self._table.delete_all([(image, item["sk"]["S"]) for item in items])
         return False
+
+
+def _later(one: Variant | None, other: Variant | None) -> Variant | None:
+    """Return the one that was made later, of two records of a variant."""
+    if one is None or other is None:
+        return one or other
+    return one if one.created_at > other.created_at else other
