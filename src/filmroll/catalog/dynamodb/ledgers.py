@@ -27,7 +27,9 @@ from filmroll.catalog.dynamodb.ledger import (
 from filmroll.catalog.dynamodb.table import Contested, Table, contest, number, text
 from filmroll.model import Batch, BatchState, Job, JobKind, Line, WebhookDelivery, now
 
-GATHER_SECONDS = 3.0  # that an end waits for others at the most
+GATHER_SECONDS = 3.0  # that an end waits for others at the most,
+LONGEST_SECONDS = 10.0  # and in a batch with very many lines to go
+_PATIENT_LINES = 300  # to go, for which it waits longer
 _TICK_SECONDS = 0.3
 _REMEMBERED_LINES = 300_000  # of ledgers that nobody is busy with; about 350 bytes each
 _AT_ONCE = 400  # ends written together
@@ -54,7 +56,9 @@ class _Busy:
         """Whether the ends are to wait no more: they are enough, or the last ones to come."""
         batch = self.ledger.batch
         last = batch is not None and batch.counts.open <= len(self.ends)
-        old = time.monotonic() - self.first >= GATHER_SECONDS
+        many = max(1.0, batch.counts.open / _PATIENT_LINES) if batch else 1.0
+        patience = min(GATHER_SECONDS * many, LONGEST_SECONDS)
+        old = time.monotonic() - self.first >= patience
         return last or old or len(self.ends) >= _AT_ONCE
 
 

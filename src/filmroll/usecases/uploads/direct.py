@@ -9,7 +9,7 @@ from filmroll.model import Transfer, Upload, UploadPart, direct_key, now
 from filmroll.ports import BlobStore, Catalog, DirectObject, DirectPut, DirectUploads
 from filmroll.usecases.uploads.parts import Listed
 from filmroll.usecases.uploads.sessions import Sessions, require_taking
-from filmroll.usecases.uploads.sizes import part_sizes
+from filmroll.usecases.uploads.sizes import part_sizes, require_number
 
 URL_SECONDS = 3600  # that a URL is good for
 MOST_URLS = 100  # in one answer
@@ -45,6 +45,8 @@ class Direct:
         """
         upload = await self._sessions.get(upload_id, Transfer.PARTS)
         require_taking(upload)
+        for number in numbers:
+            require_number(number)
         store = self._store
         if store is None:
             raise DirectNotSupported(
