@@ -55,7 +55,8 @@ class _Busy:
     def ripe(self) -> bool:
         """Whether the ends are to wait no more: they are enough, or the last ones to come."""
         batch = self.ledger.batch
-        last = batch is not None and batch.counts.open <= len(self.ends)
+        shut = batch is not None and batch.state is not BatchState.OPEN
+        last = shut and batch is not None and batch.counts.open <= len(self.ends)
         many = max(1.0, batch.counts.open / _PATIENT_LINES) if batch else 1.0
         patience = min(GATHER_SECONDS * many, LONGEST_SECONDS)
         old = time.monotonic() - self.first >= patience
