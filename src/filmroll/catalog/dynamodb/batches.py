@@ -220,7 +220,7 @@ class Batches(Images):
                 return None
             return batch_rules.tallied(ledger.batch, changes, now()), changes
 
-        await self._ledgers.change(batch, decide)
+        await self._ledgers.change(batch, decide, {entry.line.ref for entry in entries})
         taken = [one for one, standing in enumerate(standings) if standing.taken]
         await self._undo(entries, {one for one in kept if one not in taken}, kept)
         for one in taken:

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -95,10 +95,18 @@ class Ledgers:
         self._forget()
 
     async def change(
-        self, batch: str, decide: Callable[[Ledger], Awaitable[Decision]]
+        self,
+        batch: str,
+        decide: Callable[[Ledger], Awaitable[Decision]],
+        refs: Collection[str] | None = None,
     ) -> Batch | None:
-        """Append what is decided, if anything; return the batch then, or None if unknown."""
-        await self.settle(batch)
+        """Append what is decided, if anything; return the batch then, or None if unknown.
+
+        Ends that wait are written first if they are of the ``refs`` it is about; all by default.
+        """
+        known = self._busy.get(batch)
+        if known and (refs is None or any(job.ref in refs for job in known.ends)):
+            await self.settle(batch)
         busy = self._of(batch)
         async with busy.turn:
             await self._change(busy, decide)
