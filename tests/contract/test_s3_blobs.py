@@ -281,16 +281,23 @@ class Line:
         length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", head)
         body = await reader.readexactly(int(length[1]) if length else 0)
         method = head.partition(b" ")[0]
-        fault = next((fault for spoilt, fault in self._faults if spoilt == method), None)
+        fault = self._next_fault(method)
         answer = b""
         if fault in {None, lost, cut}:
             answer = await self._ask(head[:-2] + b"Connection: close\r\n\r\n" + body)
         if fault is not None:
-            self._faults.remove((method, fault))
             answer = fault(answer)
         writer.write(answer)
         writer.close()
         await writer.wait_closed()
+
+    def _next_fault(self, method: bytes) -> Fault | None:
+        """Take the next fault of a method: of two requests at once, each its own."""
+        for one in self._faults:
+            if one[0] == method:
+                self._faults.remove(one)
+                return one[1]
+        return None
 
     async def _ask(self, request: bytes) -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._port)
