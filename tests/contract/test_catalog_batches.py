@@ -283,6 +283,14 @@ async def test_an_image_that_was_deleted_is_not_begun_anew(catalog, ledger):
     assert (await catalog.get_job(entry.job.id)).state.final
 
 
+async def test_of_several_with_one_ref_the_one_whose_image_is_not_deleted_is_taken(catalog, ledger):
+    deleted = stored(ledger, "a")
+    await put(catalog, deleted)
+    await catalog.bury_image(deleted.image.id, 0.0)
+    standings = await put(catalog, deleted, stored(ledger, "a", content="other"))
+    assert [one.taken for one in standings] == [False, True]
+
+
 async def test_lines_are_listed_in_the_ledgers_order(catalog, ledger):
     refs = [f"{(number * 7) % 23}" for number in range(23)]
     kinds = [declared, failed, stored, queued]

@@ -21,6 +21,7 @@ from filmroll.model import (
     SigningKey,
     WebhookDelivery,
 )
+from filmroll.ports import ImageFilter
 
 Key = TypeVar("Key", AccessKey, SigningKey)
 
@@ -28,6 +29,17 @@ Key = TypeVar("Key", AccessKey, SigningKey)
 def live(image: Image | None) -> bool:
     """Whether something can be added to an image."""
     return image is not None and image.state is not ImageState.DELETED
+
+
+def matches(image: Image, where: ImageFilter) -> bool:
+    """Whether a listing is to show an image."""
+    return (
+        live(image)
+        and (where.tag is None or where.tag in image.tags)
+        and (where.batch is None or where.batch == image.batch)
+        and (where.sha256 is None or where.sha256 == image.sha256)
+        and (where.created_after is None or image.created_at > where.created_after)
+    )
 
 
 def updated(stored: Image | None, image: Image) -> Image | None:

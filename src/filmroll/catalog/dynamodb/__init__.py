@@ -10,6 +10,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from filmroll.aws import client
+from filmroll.catalog.checks import round_trip
 from filmroll.catalog.dynamodb.access import Access
 from filmroll.catalog.dynamodb.batches import Batches
 from filmroll.catalog.dynamodb.ledgers import Ledgers
@@ -17,8 +18,6 @@ from filmroll.catalog.dynamodb.schema import EXPIRY, definition
 from filmroll.catalog.dynamodb.table import Table
 from filmroll.catalog.dynamodb.uploads import Uploads
 from filmroll.catalog.dynamodb.webhooks import Webhooks
-from filmroll.errors import StoreUnavailable
-from filmroll.model import IdempotentRequest, new_id, now
 from filmroll.place import Place
 
 __all__ = ["DynamoCatalog", "create_table", "definition", "open_dynamodb"]
@@ -35,13 +34,7 @@ class DynamoCatalog(Batches, Uploads, Webhooks, Access):
 
     async def check(self) -> None:
         """Write and read back something small; raise what is wrong with the store."""
-        probe = IdempotentRequest(
-            key=f"check/{new_id()}", fingerprint="", expires_at=now() + 60, locked_until=0
-        )
-        await self.begin_request(probe, now())
-        if await self.begin_request(probe, now()) != probe:
-            raise StoreUnavailable("The catalog does not return what was written to it.")
-        await self.drop_request(probe)
+        await round_trip(self)
 
     async def close(self) -> None:
         """Finish what was begun."""

@@ -2,14 +2,14 @@
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from filmroll.catalog import rules
 from filmroll.catalog.dynamodb.part import Part
+from filmroll.catalog.dynamodb.record import item_of, pack, unpack
 from filmroll.catalog.dynamodb.schema import RECORD
-from filmroll.catalog.dynamodb.table import ABSENT, Contested, Key, contest, number, text
-from filmroll.catalog.records import decode, encode, others
+from filmroll.catalog.dynamodb.table import ABSENT, Key, number, text
 from filmroll.model import AccessKey, IdempotentRequest, Preset, SigningKey
 
 # What there are few of lies under one ``pk``.
@@ -30,12 +30,15 @@ class Access(Part):
 
     async def put_preset(self, preset: Preset) -> None:
         await self._change_item(
-            (_PRESETS, preset.name), Preset, lambda stored: rules.kept_preset(stored, preset)
+            (_PRESETS, preset.name),
+            Preset,
+            _content,
+            lambda stored: rules.kept_preset(stored, preset),
         )
 
     async def get_presets(self, names: Sequence[str]) -> Mapping[str, Preset]:
         found = await self._table.get_all([(_PRESETS, name) for name in names])
-        return {name: decode(Preset, it["whole"]["S"], {}) for (_, name), it in found.items()}
+        return {name: unpack(Preset, it["whole"]) for (_, name), it in found.items()}
 
     async def list_presets(self) -> Sequence[Preset]:
         return sorted(await self._all(_PRESETS), key=lambda preset: preset.name)
@@ -44,20 +47,20 @@ class Access(Part):
         return await self._table.delete((_PRESETS, name), "attribute_exists(pk)")
 
     async def add_access_key(self, key: AccessKey) -> None:
-        await self._table.put(_item((_ACCESS_KEYS, key.id), key, 1), ABSENT)
+        await self._table.put(item_of((_ACCESS_KEYS, key.id), 1, _content(key)), ABSENT)
         pk, sk = _by_hash(key.hash)
         await self._table.put({"pk": text(pk), "sk": text(sk), "id": text(key.id)}, ABSENT)
 
     async def find_access_key(self, hash_: str) -> AccessKey | None:
         found = await self._table.get(*_by_hash(hash_))
         item = await self._table.get(_ACCESS_KEYS, found["id"]["S"]) if found else None
-        return None if item is None else decode(AccessKey, item["whole"]["S"], {})
+        return None if item is None else unpack(AccessKey, item["whole"])
 
     async def list_access_keys(self) -> Sequence[AccessKey]:
         return sorted(await self._all(_ACCESS_KEYS), key=lambda key: (key.created_at, key.id))
 
     async def add_signing_key(self, key: SigningKey) -> None:
-        await self._table.put(_item((_SIGNING_KEYS, key.id), key, 1), ABSENT)
+        await self._table.put(item_of((_SIGNING_KEYS, key.id), 1, _content(key)), ABSENT)
 
     async def list_signing_keys(self) -> Sequence[SigningKey]:
         return sorted(await self._all(_SIGNING_KEYS), key=lambda key: (key.created_at, key.id))
@@ -67,7 +70,7 @@ class Access(Part):
             return None if stored is None else rules.revoked(stored, now)
 
         kinds = (_ACCESS_KEYS, _SIGNING_KEYS)
-        done = [await self._change_item((of, key), _KINDS[of], revoked) for of in kinds]
+        done = [await self._change_item((of, key), _KINDS[of], _content, revoked) for of in kinds]
         return any(one is not None for one in done)
 
     async def begin_request(self, request: IdempotentRequest, now: float) -> IdempotentRequest:
@@ -77,23 +80,22 @@ class Access(Part):
             forgotten = stored is not None and stored.expires_at <= at
             return rules.holder(None if forgotten else stored, request, now)
 
-        holder: IdempotentRequest = await self._change_item(
-            _by_key(request.key), IdempotentRequest, held
-        )
-        return holder
+        key = _by_key(request.key)
+        holder = await self._change_item(key, IdempotentRequest, _content, held)
+        return holder or request
 
     async def finish_request(self, request: IdempotentRequest) -> None:
         def answered(stored: IdempotentRequest | None) -> IdempotentRequest | None:
             return request if rules.holds(stored, request) else None
 
-        await self._change_item(_by_key(request.key), IdempotentRequest, answered)
+        await self._change_item(_by_key(request.key), IdempotentRequest, _content, answered)
 
     async def drop_request(self, request: IdempotentRequest) -> None:
         key = _by_key(request.key)
         item = await self._table.get(*key)
         if item is None:
             return
-        stored = decode(IdempotentRequest, item["whole"]["S"], {})
+        stored = unpack(IdempotentRequest, item["whole"])
         if rules.holds(stored, request):
             await self._table.delete(key, "rev = :rev", rev=item["rev"])
 
@@ -102,28 +104,7 @@ class Access(Part):
 
     async def _all(self, pk: str) -> list[Any]:
         kind = _KINDS[pk]
-        return [decode(kind, item["whole"]["S"], {}) async for item in self._table.query(pk)]
-
-    async def _change_item(self, key: Key, kind: Any, decide: Callable[[Any], Any]) -> Any:
-        """Replace what lies under a key by what is decided of it; return that, or None."""
-
-        async def attempt() -> Any:
-            item = await self._table.get(*key)
-            stored = None if item is None else decode(kind, item["whole"]["S"], {})
-            after = decide(stored)
-            if after is None or after == stored:
-                return after
-            if item is None:
-                done = await self._table.put(_item(key, after, 1), ABSENT)
-            else:
-                new = _item(key, after, int(item["rev"]["N"]) + 1)
-                done = await self._table.put(new, "rev = :rev", rev=item["rev"])
-            if not done:
-                raise Contested
-            return after
-
-        async with self._turn("/".join(key)):
-            return await contest(attempt)
+        return [unpack(kind, item["whole"]) async for item in self._table.query(pk)]
 
 
 def _by_key(key: str) -> Key:
@@ -134,13 +115,7 @@ def _by_hash(hash_: str) -> Key:
     return f"access-hash#{hash_}", RECORD
 
 
-def _item(key: Key, whole: Any, revision: int) -> dict[str, Any]:
-    item = {
-        "pk": text(key[0]),
-        "sk": text(key[1]),
-        "rev": number(revision),
-        "whole": text(encode(whole, others(type(whole), ()))),
-    }
+def _content(whole: Any) -> dict[str, Any]:
     if isinstance(whole, IdempotentRequest):
-        item["ttl"] = number(int(whole.expires_at))
-    return item
+        return {"whole": pack(whole), "ttl": number(int(whole.expires_at))}
+    return {"whole": pack(whole)}

@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
-from filmroll.catalog.dynamodb.record import read_delivery, write_delivery
+from filmroll.catalog.dynamodb.record import item_of, pack, unpack
 from filmroll.catalog.dynamodb.schema import RECORD, moment
-from filmroll.catalog.dynamodb.table import ABSENT, Item, Key, Table, number, text
-from filmroll.catalog.records import decode
+from filmroll.catalog.dynamodb.table import ABSENT, Key, Table, number, text
 from filmroll.model import DeliveryState, Endpoint, EndpointState, WebhookDelivery
 
 ENDPOINTS = "endpoints"  # the ``pk`` of all endpoints: there are few
@@ -27,33 +26,25 @@ def due_partition(endpoint: str) -> str:
     return f"deliver#{endpoint}"
 
 
-def delivery_item(delivery: WebhookDelivery, revision: int) -> dict[str, Any]:
-    """Return the item of a delivery, with its places in the indexes."""
-    pk, sk = delivery_key(delivery.id)
-    item: dict[str, Any] = {
-        "pk": text(pk),
-        "sk": text(sk),
-        "rev": number(revision),
-        "delivery": write_delivery(delivery),
+def delivery_content(delivery: WebhookDelivery) -> dict[str, Any]:
+    """Return what is in the item of a delivery, with its places in the indexes."""
+    content: dict[str, Any] = {
+        "whole": pack(delivery),
         "lk": text(log_partition(delivery.endpoint)),
         "ls": text(moment(delivery.created_at, delivery.id)),
     }
     if delivery.state is DeliveryState.PENDING:
-        return item | {"dk": text(due_partition(delivery.endpoint)), "ds": number(delivery.due_at)}
+        due = {"dk": text(due_partition(delivery.endpoint)), "ds": number(delivery.due_at)}
+        return content | due
     if delivery.finished_at is not None:
-        return item | {"dk": text("delivered"), "ds": number(delivery.finished_at)}
-    return item
-
-
-def delivery_of(item: Item | None) -> WebhookDelivery | None:
-    """Return the delivery of an item."""
-    return None if item is None else read_delivery(item["delivery"])
+        return content | {"dk": text("delivered"), "ds": number(delivery.finished_at)}
+    return content
 
 
 async def read_endpoint(table: Table, endpoint: str) -> Endpoint | None:
     """Return an endpoint."""
     item = await table.get(ENDPOINTS, endpoint)
-    return None if item is None else decode(Endpoint, item["endpoint"]["S"], {})
+    return None if item is None else unpack(Endpoint, item["whole"])
 
 
 async def keep_deliveries(table: Table, deliveries: Sequence[WebhookDelivery]) -> None:
@@ -61,4 +52,5 @@ async def keep_deliveries(table: Table, deliveries: Sequence[WebhookDelivery]) -
     for delivery in deliveries:
         endpoint = await read_endpoint(table, delivery.endpoint)
         if endpoint is not None and endpoint.state is EndpointState.ACTIVE:
-            await table.put(delivery_item(delivery, 1), ABSENT)
+            item = item_of(delivery_key(delivery.id), 1, delivery_content(delivery))
+            await table.put(item, ABSENT)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.catalog.dynamodb.jobs import Jobs
-from filmroll.catalog.dynamodb.merging import first, merged, pages
+from filmroll.catalog.dynamodb.merging import first, found, merged
 from filmroll.catalog.dynamodb.record import (
     Record,
     newest_partition,
@@ -22,7 +22,7 @@ from filmroll.catalog.dynamodb.schema import (
     TWINS,
     moment,
 )
-from filmroll.catalog.dynamodb.table import ABSENT, Item, number, text
+from filmroll.catalog.dynamodb.table import ABSENT, Item, number, text, together
 from filmroll.catalog.dynamodb.variants import VARIANT
 from filmroll.model import Image, Job, WebhookDelivery, now
 from filmroll.ports import ImageFilter, ImagePage
@@ -68,19 +68,19 @@ class Images(Jobs):
         return after is not None
 
     async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
-        found: list[Image] = []
         before = cursors.position(cursor, where)
-        async for keys in pages(self._candidates(where, before, limit + 1), limit + 1):
-            records = await self._read_all([id_ for _, id_ in keys])
-            found += [it.image for it in records if it.image and _matches(it.image, where)]
-            if len(found) > limit:
-                break
-        items, following = cursors.page(found[: limit + 1], limit, where)
+
+        async def chosen(places: list[tuple[str, str]]) -> list[Image]:
+            records = await self._read_all([id_ for _, id_ in places])
+            return [it.image for it in records if it.image and rules.matches(it.image, where)]
+
+        shown = await found(self._candidates(where, before, limit + 1), chosen, limit + 1)
+        items, following = cursors.page(shown, limit, where)
         return ImagePage(items=items, next_cursor=following)
 
     async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
         unique = list(dict.fromkeys(sha256s))
-        found = await self._table.together([self._twin(sha256) for sha256 in unique])
+        found = await together([self._twin(sha256) for sha256 in unique])
         return {image.sha256: image for image in found if image is not None}
 
     async def which_live(self, images: Collection[str]) -> Collection[str]:
@@ -103,7 +103,7 @@ class Images(Jobs):
             return False
         if after.job is not None and after.job is not before.job:
             await self._ledgers.note_end(after.job)
-        await self._table.together([self._cancel_work(work, at) for work in before.works])
+        await together([self.cancel_job(work, at) for work in before.works])
         await self._untag(before.image, before.image.tags)
         return True
 
@@ -112,7 +112,7 @@ class Images(Jobs):
         if rules.live(record.image):
             return ()
         # Those that whoever buried it did not live to cancel.
-        await self._table.together([self._cancel_work(work, now()) for work in record.works])
+        await together([self.cancel_job(work, now()) for work in record.works])
         items = [item async for item in self._table.query(image, VARIANT, f"{VARIANT}~")]
         await self._table.delete_all([(image, item["sk"]["S"]) for item in items])
 
@@ -194,7 +194,7 @@ class Images(Jobs):
     async def _tag(self, image: Image, tags: Collection[str]) -> None:
         place = moment(image.created_at, image.id)
         items = [{"pk": text(_tag_key(tag)), "sk": text(place)} for tag in tags]
-        await self._table.together([self._table.put(item) for item in items])
+        await together([self._table.put(item) for item in items])
 
     async def _untag(self, image: Image, tags: Collection[str]) -> None:
         place = moment(image.created_at, image.id)
@@ -213,13 +213,3 @@ async def _places(items: AsyncIterator[Item], name: str) -> AsyncIterator[tuple[
 
 def _tag_key(tag: str) -> str:
     return f"tag#{tag}"
-
-
-def _matches(image: Image, where: ImageFilter) -> bool:
-    return (
-        rules.live(image)
-        and (where.tag is None or where.tag in image.tags)
-        and (where.batch is None or where.batch == image.batch)
-        and (where.sha256 is None or where.sha256 == image.sha256)
-        and (where.created_after is None or image.created_at > where.created_after)
-    )

@@ -10,15 +10,13 @@ from filmroll.catalog import rules, upload_rules
 from filmroll.catalog.dynamodb.merging import first
 from filmroll.catalog.dynamodb.record import (
     Record,
-    due_partition,
-    encode_problem,
     job_attributes,
+    jobs_partition,
+    pack,
     read,
-    write_delivery,
-    write_variant,
 )
-from filmroll.catalog.dynamodb.schema import DUE, RECORD, SHARDS
-from filmroll.catalog.dynamodb.table import number, text
+from filmroll.catalog.dynamodb.schema import DUE, RECORD, SHARDS, shard
+from filmroll.catalog.dynamodb.table import number, text, together
 from filmroll.catalog.dynamodb.variants import Variants
 from filmroll.model import (
     Image,
@@ -39,8 +37,8 @@ _ONE = {"one": number(1)}
 class Jobs(Variants):
     """The part of the catalog that knows jobs.
 
-    The index of what is due may name a job too early, never too late: a claim leaves it as it is,
-    and who looks puts right what he finds to be wrong.
+    The index of what is due may name a job too early, never too late: a claim moves it only to an
+    earlier time, and who looks puts right what he finds to be wrong.
     """
 
     async def add_job(self, job: Job) -> None:
@@ -114,8 +112,7 @@ class Jobs(Variants):
         return after.job
 
     async def due_jobs(self, before: float, limit: int) -> Sequence[Job]:
-        shards = [self._due_in(number, before, limit) for number in range(SHARDS)]
-        found = await self._table.together(shards)
+        found = await together([self._due_in(one, before, limit) for one in range(SHARDS)])
         due = [job for jobs in found for job in jobs]
         return sorted(due, key=lambda job: job.due_at)[:limit]
 
@@ -125,7 +122,7 @@ class Jobs(Variants):
         So a job that is sent as soon as it is written costs no second write.
         """
         overdue = [job for job in jobs if job.due_at <= now()]
-        await self._table.together([self._move(job, due_at) for job in overdue])
+        await together([self._move(job, due_at) for job in overdue])
 
     async def expire_jobs(self, before: float) -> None:
         """Forget what has an item of its own; the others go with their image or upload."""
@@ -155,18 +152,18 @@ class Jobs(Variants):
             values["i_state"] = text(image.state)
             if image.problem is not None:
                 sets["i_problem"] = ":i_problem"
-                values["i_problem"] = text(encode_problem(image.problem))
+                values["i_problem"] = pack(image.problem)
             else:
                 removed.append("i_problem")
         for order, variant in enumerate(variants):
             sets[f"variants.#v{order}"] = f":v{order}"
-            values[f"v{order}"] = write_variant(variant)
+            values[f"v{order}"] = pack(variant)
         if deliveries:
             sets["outgoing"] = ":outgoing"
-            values["outgoing"] = {"L": [write_delivery(one) for one in deliveries]}
+            values["outgoing"] = {"L": [pack(one) for one in deliveries]}
         partition, at = "outgoing", now()
         if not job.state.final:
-            partition, at = due_partition(job.id), job.due_at
+            partition, at = jobs_partition(shard(job.id)), job.due_at
         if deliveries or not job.state.final:
             sets |= {"dk": ":dk", "ds": ":ds"}
             values |= {"dk": text(partition), "ds": number(at)}
@@ -232,10 +229,6 @@ class Jobs(Variants):
         if job.state.final and job.batch is not None:
             await self._ledgers.note_end(job)
 
-    async def _cancel_work(self, job: str, at: float) -> None:
-        """Cancel a job whose image is deleted."""
-        await self.cancel_job(job, at)
-
     async def _add_work(self, job: Job) -> Image | None:
         """Note at an image that there is a job on it; return the image, if there is one."""
 
@@ -255,9 +248,11 @@ class Jobs(Variants):
         _, after = await self._change(job, changed)
         return after is not None
 
-    async def _due_in(self, shard: int, before: float, limit: int) -> list[Job]:
+    async def _due_in(self, shard_number: int, before: float, limit: int) -> list[Job]:
         """Return the jobs of a shard that are due, and put right when the others are to be."""
-        found = self._table.find(DUE, f"job#{shard}", under=number(before), limit=limit)
+        found = self._table.find(
+            DUE, jobs_partition(shard_number), under=number(before), limit=limit
+        )
         due: list[Job] = []
         async for item in found:
             id_ = item["pk"]["S"]

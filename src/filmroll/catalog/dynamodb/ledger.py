@@ -7,25 +7,24 @@ a change of a thousand lines costs what is new of them, and the batch is what it
 
 import json
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic_core import to_json
 
-from filmroll.catalog.dynamodb.record import read_delivery, write_delivery
+from filmroll.catalog.dynamodb.record import pack, unpack
 from filmroll.catalog.dynamodb.schema import moment
 from filmroll.catalog.dynamodb.table import ABSENT, Item, Key, Table, number, text
-from filmroll.catalog.records import decode, decoded, encode, others
+from filmroll.catalog.records import decoded, others
 from filmroll.model import Batch, Line, LineState, WebhookDelivery, new_id, now
-from filmroll.ports import Entry
 
 HEAD = "head"  # the ``sk`` of what a batch was when it began; sorts before its log
 _LOG = "log#"
 LISTING = "batches"  # where in the index of what is new the batches stand
 _MOST_LINES = 500  # of an entry
 _MOST_BYTES = 450_000  # of them before they are packed: an item holds 400 KB
-_BATCH_FIELDS = others(Batch, ())
 _LINE_FIELDS = others(Line, ("batch",))
 _STATES = list(LineState)
 _DEFAULTS = {
@@ -34,6 +33,7 @@ _DEFAULTS = {
     if field.name not in {"batch", "ref", "state", "at", "number"}
 }
 
+Piece = TypeVar("Piece")
 Changes = Sequence[tuple[Line | None, Line]]  # a line before, and after
 
 
@@ -126,13 +126,13 @@ async def append(
         "pk": text(batch.id),
         "sk": text(_sk(number_)),
         "at": number(now()),
-        "batch": text(encode(batch, _BATCH_FIELDS)),
+        "batch": pack(batch),
         "token": token,
     }
     if lines:
         item["lines"] = {"B": zlib.compress(_packed(lines), 1)}
     if outgoing:
-        item["outgoing"] = {"L": [write_delivery(one) for one in outgoing]}
+        item["outgoing"] = {"L": [pack(one) for one in outgoing]}
     if await table.put(item, ABSENT):
         return True
     there = await table.get(batch.id, _sk(number_))
@@ -148,7 +148,7 @@ async def last_of(table: Table, batch: str) -> Last | None:
             _batch(item),
             0 if sk == HEAD else int(sk.removeprefix(_LOG)),
             float(item["at"]["N"]),
-            [read_delivery(one) for one in item.get("outgoing", {"L": []})["L"]],
+            [unpack(WebhookDelivery, one) for one in item.get("outgoing", {"L": []})["L"]],
         )
     return None
 
@@ -164,7 +164,7 @@ def head_item(batch: Batch) -> dict[str, Any]:
         "pk": text(batch.id),
         "sk": text(HEAD),
         "at": number(now()),
-        "batch": text(encode(batch, _BATCH_FIELDS)),
+        "batch": pack(batch),
         "marked": number(0),
         "lk": text(LISTING),
         "ls": text(moment(batch.created_at, batch.id)),
@@ -177,29 +177,24 @@ def name_partition(name: str) -> str:
     return f"name#{name}"
 
 
+def fitting(pieces: Sequence[Piece], line_of: Callable[[Piece], Line]) -> Iterator[list[Piece]]:
+    """Yield what comes with lines in groups whose lines fit one item."""
+    group: list[Piece] = []
+    size = 0
+    for piece in pieces:
+        more = len(_packed([line_of(piece)]))
+        if group and (size + more > _MOST_BYTES or len(group) == _MOST_LINES):
+            yield group
+            group, size = [], 0
+        group.append(piece)
+        size += more
+    if group:
+        yield group
+
+
 def first_fitting(changes: Changes) -> Changes:
     """Return as many of the changes, from the first one on, as fit one item."""
-    size = 0
-    for count, (_, line) in enumerate(changes):
-        size += len(_packed([line]))
-        if count and (size > _MOST_BYTES or count == _MOST_LINES):
-            return changes[:count]
-    return changes
-
-
-def fitting(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:
-    """Yield entries in pieces whose lines fit one item."""
-    piece: list[Entry] = []
-    size = 0
-    for entry in entries:
-        more = len(_packed([entry.line]))
-        if piece and (size + more > _MOST_BYTES or len(piece) == _MOST_LINES):
-            yield piece
-            piece, size = [], 0
-        piece.append(entry)
-        size += more
-    if piece:
-        yield piece
+    return next(fitting(changes, itemgetter(1)), [])
 
 
 def _sk(number_: int) -> str:
@@ -207,7 +202,7 @@ def _sk(number_: int) -> str:
 
 
 def _batch(item: Item) -> Batch:
-    return decode(Batch, item["batch"]["S"], {})
+    return unpack(Batch, item["batch"])
 
 
 def _packed(lines: Sequence[Line]) -> bytes:

@@ -55,12 +55,14 @@ class _Busy:
     def ripe(self) -> bool:
         """Whether the ends are to wait no more: they are enough, or the last ones to come."""
         batch = self.ledger.batch
+        to_go = batch.counts.open if batch else 0
+        patience = GATHER_SECONDS * max(1.0, to_go / _PATIENT_LINES)
+        if time.monotonic() - self.first >= min(patience, LONGEST_SECONDS):
+            return True
+        if len(self.ends) >= _AT_ONCE:
+            return True
         shut = batch is not None and batch.state is not BatchState.OPEN
-        last = shut and batch is not None and batch.counts.open <= len(self.ends)
-        many = max(1.0, batch.counts.open / _PATIENT_LINES) if batch else 1.0
-        patience = min(GATHER_SECONDS * many, LONGEST_SECONDS)
-        old = time.monotonic() - self.first >= patience
-        return last or old or len(self.ends) >= _AT_ONCE
+        return shut and to_go <= len(self.ends)
 
 
 class Ledgers:
@@ -131,8 +133,7 @@ class Ledgers:
                 raise Contested
             return Last(after, last.number + 1, now(), outgoing), True
 
-        changed: tuple[Last | None, bool] = await contest(attempt)
-        return changed
+        return await contest(attempt)
 
     async def note_end(self, job: Job) -> None:
         """Take the end of a job into its batch, soon."""
@@ -166,15 +167,11 @@ class Ledgers:
             async with busy.turn:
                 await self._flush(busy)
 
-    async def settle_all(self) -> None:
-        """Write all ends that are waiting."""
-        for batch in list(self._busy):
-            await self.settle(batch)
-
     async def close(self) -> None:
         """Write what waits, and let go of everything."""
         try:
-            await self.settle_all()
+            for batch in list(self._busy):
+                await self.settle(batch)
         finally:
             for busy in self._busy.values():
                 if busy.flush is not None:

@@ -1,10 +1,11 @@
 """Listings that are spread over several partitions, read as one."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import TypeVar
 
 Entry = TypeVar("Entry")
+Record = TypeVar("Record")
 Place = TypeVar("Place", bound=tuple[object, ...])
 
 
@@ -42,3 +43,17 @@ async def pages(entries: AsyncIterator[Entry], size: int) -> AsyncIterator[list[
             page = []
     if page:
         yield page
+
+
+async def found(
+    entries: AsyncIterator[Entry],
+    fetch: Callable[[list[Entry]], Awaitable[list[Record]]],
+    count: int,
+) -> list[Record]:
+    """Return the first ``count`` of what ``fetch`` makes of entries, and perhaps leaves out."""
+    records: list[Record] = []
+    async for some in pages(entries, count):
+        records += await fetch(some)
+        if len(records) >= count:
+            break
+    return records[:count]

@@ -7,9 +7,17 @@ from weakref import WeakValueDictionary
 
 from filmroll.catalog.dynamodb.deliveries import keep_deliveries
 from filmroll.catalog.dynamodb.ledgers import Ledgers
-from filmroll.catalog.dynamodb.record import Record, read, write
+from filmroll.catalog.dynamodb.record import Record, Whole, item_of, read, unpack, write
 from filmroll.catalog.dynamodb.schema import RECORD
-from filmroll.catalog.dynamodb.table import ABSENT, Contested, Table, contest, number
+from filmroll.catalog.dynamodb.table import (
+    ABSENT,
+    Contested,
+    Item,
+    Key,
+    Table,
+    contest,
+    number,
+)
 from filmroll.model import WebhookDelivery
 
 Change = tuple[Record, Record | None]  # before and after; None: nothing was to be changed
@@ -41,8 +49,7 @@ class Part:
             return before, after
 
         async with self._turn(id_):
-            change: Change = await contest(attempt)
-            return change
+            return await contest(attempt)
 
     async def _write(self, before: Record, after: Record) -> None:
         """Write a record's next revision; Contested if it is not that any more."""
@@ -56,6 +63,36 @@ class Part:
             done = await self._table.put(write(replace(after, revision=1)), ABSENT)
         if not done:
             raise Contested
+
+    async def _change_item(
+        self,
+        key: Key,
+        kind: type[Whole],
+        content: Callable[[Whole], Item],
+        decide: Callable[[Whole | None], Whole | None],
+    ) -> Whole | None:
+        """Replace what lies under a key by what is decided of it; return that, None if nothing is.
+
+        ``content`` says what is in the item beside its key, with all of the record in ``whole``.
+        """
+
+        async def attempt() -> Whole | None:
+            item = await self._table.get(*key)
+            stored = None if item is None else unpack(kind, item["whole"])
+            after = decide(stored)
+            if after is None or after == stored:
+                return after
+            if item is None:
+                done = await self._table.put(item_of(key, 1, content(after)), ABSENT)
+            else:
+                new = item_of(key, int(item["rev"]["N"]) + 1, content(after))
+                done = await self._table.put(new, "rev = :rev", rev=item["rev"])
+            if not done:
+                raise Contested
+            return after
+
+        async with self._turn("/".join(key)):
+            return await contest(attempt)
 
     def _turn(self, id_: str) -> asyncio.Lock:
         """Return the lock by which this process writes an id in turn, not in vain."""

@@ -7,11 +7,11 @@ attributes of its own, so that it takes one request, and none to read before.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from filmroll.catalog.dynamodb.schema import RECORD, moment, shard
-from filmroll.catalog.dynamodb.table import Item, number, text
+from filmroll.catalog.dynamodb.table import Item, Key, number, text
 from filmroll.catalog.records import decode, encode, others
 from filmroll.model import (
     Image,
@@ -36,8 +36,10 @@ _JSON = {"i_problem"}
 _NUMBERS = {"i_version": int, "j_attempts": int}
 _TEXTS = {"i_state", "j_state"}
 
-_ALL = {kind: others(kind, ()) for kind in (Upload, UploadPart, Variant, WebhookDelivery)}
 _IMAGE_OTHERS, _JOB_OTHERS = others(Image, _IMAGE), others(Job, _JOB)
+
+
+Whole = TypeVar("Whole")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -72,17 +74,17 @@ def write(record: Record) -> dict[str, Any]:
     if record.image is not None:
         item |= {"image": text(encode(record.image, _IMAGE_OTHERS))}
         item |= _attributes(record.image, _IMAGE) | _places(record.image)
-        item |= {"variants": {"M": {one: _whole(it) for one, it in record.variants.items()}}}
+        item |= {"variants": {"M": {one: pack(it) for one, it in record.variants.items()}}}
     if record.job is not None:
         item |= job_attributes(record.job)
     if record.upload is not None:
-        item["upload"] = _whole(record.upload)
+        item["upload"] = pack(record.upload)
     if record.works:
         item["works"] = {"SS": sorted(record.works)}
     if record.outgoing:
-        item["outgoing"] = {"L": [_whole(one) for one in record.outgoing]}
+        item["outgoing"] = {"L": [pack(one) for one in record.outgoing]}
     if record.last is not None:
-        item["last"] = _whole(record.last)
+        item["last"] = pack(record.last)
     if record.purge_at is not None:
         item["purge_at"] = number(record.purge_at)
     if record.purged:
@@ -99,13 +101,13 @@ def read(item: Item | None, id_: str = "") -> Record:
     return Record(
         id=item["pk"]["S"],
         revision=int(item["rev"]["N"]),
-        image=_read_part(Image, item, "image", _IMAGE),
-        job=_read_part(Job, item, "job", _JOB),
-        upload=_read_whole(Upload, item.get("upload")),
-        variants={recipe: read_variant(it) for recipe, it in variants.items()},
+        image=_read_apart(Image, item, "image", _IMAGE),
+        job=_read_apart(Job, item, "job", _JOB),
+        upload=unpack(Upload, item["upload"]) if "upload" in item else None,
+        variants={recipe: unpack(Variant, it) for recipe, it in variants.items()},
         works=frozenset(item.get("works", {"SS": ()})["SS"]),
-        outgoing=tuple(map(read_delivery, outgoing)),
-        last=_read_whole(UploadPart, item.get("last")),
+        outgoing=tuple(unpack(WebhookDelivery, one) for one in outgoing),
+        last=unpack(UploadPart, item["last"]) if "last" in item else None,
         purge_at=float(item["purge_at"]["N"]) if "purge_at" in item else None,
         purged="purged" in item,
     )
@@ -116,44 +118,24 @@ def job_attributes(job: Job) -> dict[str, Any]:
     return {"job": text(encode(job, _JOB_OTHERS))} | _attributes(job, _JOB)
 
 
-def encode_problem(problem: Any) -> str:
-    """Return a problem as JSON."""
-    return encode(problem, [each.name for each in fields(problem)])
+def pack(whole: Any) -> dict[str, str]:
+    """Return a whole record as an attribute."""
+    return text(encode(whole, others(type(whole), ())))
 
 
-def write_variant(variant: Variant) -> dict[str, str]:
-    """Return a variant as an attribute."""
-    return _whole(variant)
+def unpack(kind: type[Whole], attribute: Mapping[str, str]) -> Whole:
+    """Return the record of an attribute."""
+    return decode(kind, attribute["S"], {})
 
 
-def read_variant(attribute: Mapping[str, str]) -> Variant:
-    """Return the variant of an attribute."""
-    return decode(Variant, attribute["S"], {})
+def item_of(key: Key, revision: int, content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the item of a record that lies there by itself."""
+    return {"pk": text(key[0]), "sk": text(key[1]), "rev": number(revision), **content}
 
 
-def write_delivery(delivery: WebhookDelivery) -> dict[str, str]:
-    """Return a delivery as an attribute."""
-    return _whole(delivery)
-
-
-def read_delivery(attribute: Mapping[str, str]) -> WebhookDelivery:
-    """Return the delivery of an attribute."""
-    return decode(WebhookDelivery, attribute["S"], {})
-
-
-def write_part(part: UploadPart) -> dict[str, str]:
-    """Return a part as an attribute."""
-    return _whole(part)
-
-
-def read_part(attribute: Mapping[str, str]) -> UploadPart:
-    """Return the part of an attribute."""
-    return decode(UploadPart, attribute["S"], {})
-
-
-def due_partition(id_: str) -> str:
-    """Return where in the index of what is due an open job stands."""
-    return f"job#{shard(id_)}"
+def jobs_partition(shard_number: int) -> str:
+    """Return where in the index of what is due the open jobs of a shard stand."""
+    return f"job#{shard_number}"
 
 
 def newest_partition(shard_number: int) -> str:
@@ -178,7 +160,7 @@ def _due(record: Record) -> dict[str, Any]:
     job, upload = record.job, record.upload
     at: tuple[str, float | None] = "", None
     if job is not None and not job.state.final:
-        at = due_partition(record.id), job.due_at
+        at = jobs_partition(shard(record.id)), job.due_at
     elif record.outgoing:
         at = "outgoing", record.outgoing[0].created_at
     elif record.purge_at is not None:
@@ -198,13 +180,13 @@ def _attributes(part: Image | Job, names: Mapping[str, str]) -> dict[str, Any]:
         if value is None:
             continue
         if attribute in _JSON:
-            found[attribute] = text(encode_problem(value))
+            found[attribute] = pack(value)
         else:
             found[attribute] = text(value) if attribute in _TEXTS else number(value)
     return found
 
 
-def _read_part(kind: Any, item: Item, name: str, names: Mapping[str, str]) -> Any:
+def _read_apart(kind: Any, item: Item, name: str, names: Mapping[str, str]) -> Any:
     if name not in item:
         return None
     columns: dict[str, Any] = {}
@@ -218,11 +200,3 @@ def _read_part(kind: Any, item: Item, name: str, names: Mapping[str, str]) -> An
         else:
             columns[column] = _NUMBERS.get(attribute, float)(item[attribute]["N"])
     return decode(kind, item[name]["S"], columns)
-
-
-def _whole(part: Any) -> dict[str, str]:
-    return text(encode(part, _ALL[type(part)]))
-
-
-def _read_whole(kind: Any, attribute: Mapping[str, str] | None) -> Any:
-    return None if attribute is None else decode(kind, attribute["S"], {})

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
@@ -146,30 +146,26 @@ class Table:
         ):
             yield item
 
-    async def together(self, work: Sequence[Any]) -> list[Any]:
-        """Wait for several pieces of work, not too many of them at once."""
-        permits = asyncio.Semaphore(_AT_ONCE)
-
-        async def one(piece: Any) -> Any:
-            async with permits:
-                return await piece
-
-        return await asyncio.gather(*map(one, work))
-
     async def _get_chunk(self, keys: Sequence[Key]) -> list[Item]:
         wanted = {"Keys": [_key(key) for key in keys], "ConsistentRead": True}
-        found: list[Item] = []
-        async for request in _again({self._name: wanted}):
-            answer = await self._call("batch_get_item", named=False, RequestItems=request.what)
-            found += answer["Responses"].get(self._name, [])
-            request.what = answer.get("UnprocessedKeys") or {}
-        return found
+        answers = await self._until_done("batch_get_item", wanted, "UnprocessedKeys")
+        return [item for each in answers for item in each["Responses"].get(self._name, [])]
 
     async def _delete_chunk(self, keys: Sequence[Key]) -> None:
         wanted = [{"DeleteRequest": {"Key": _key(key)}} for key in dict.fromkeys(keys)]
-        async for request in _again({self._name: wanted}):
-            answer = await self._call("batch_write_item", named=False, RequestItems=request.what)
-            request.what = answer.get("UnprocessedItems") or {}
+        await self._until_done("batch_write_item", wanted, "UnprocessedItems")
+
+    async def _until_done(self, operation: str, wanted: Any, left_over: str) -> list[Any]:
+        """Ask for several items, and again for what is left over; return all answers."""
+        answers: list[Any] = []
+        left = {self._name: wanted}
+        for tried in range(_CONTESTS):
+            await asyncio.sleep(_PAUSE * tried)
+            answers.append(await self._call(operation, RequestItems=left))
+            left = answers[-1].get(left_over) or {}
+            if not left:
+                return answers
+        raise StoreUnavailable("The catalog's table takes no more at the moment. Try again.")
 
     async def _pages(self, limit: int | None, **query: Any) -> AsyncIterator[Item]:
         if limit is not None:
@@ -192,8 +188,8 @@ class Table:
             request["ExpressionAttributeValues"] = {f":{name}": it for name, it in values.items()}
         return await self._call(operation, **request)
 
-    async def _call(self, operation: str, *, named: bool = True, **request: Any) -> Any:
-        if named:
+    async def _call(self, operation: str, **request: Any) -> Any:
+        if "RequestItems" not in request:  # which name their table themselves
             request["TableName"] = self._name
         with translated("catalog"):
             try:
@@ -215,7 +211,18 @@ def key_of(item: Item) -> Key:
     return item["pk"]["S"], item["sk"]["S"]
 
 
-async def contest(attempt: Callable[[], Any]) -> Any:
+async def together(work: Iterable[Awaitable[Result]]) -> list[Result]:
+    """Wait for several pieces of work, not too many of them at once."""
+    permits = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(piece: Awaitable[Result]) -> Result:
+        async with permits:
+            return await piece
+
+    return await asyncio.gather(*map(one, work))
+
+
+async def contest(attempt: Callable[[], Awaitable[Result]]) -> Result:
     """Try until no other writer is in between; ``attempt`` raises Contested if one was."""
     for lost in range(_CONTESTS):
         try:
@@ -223,25 +230,6 @@ async def contest(attempt: Callable[[], Any]) -> Any:
         except Contested:
             await asyncio.sleep(random.uniform(0, _PAUSE * min(lost + 1, 10)))  # noqa: S311 - no secret
     raise StoreUnavailable("Too many write the same record of the catalog at once. Try again.")
-
-
-class _Request:
-    """What of a batch is still to be asked for."""
-
-    def __init__(self, what: Any) -> None:
-        self.what = what
-
-
-async def _again(what: Any) -> AsyncIterator[_Request]:
-    """Yield a request until nothing of it is left over, with pauses that grow."""
-    request = _Request(what)
-    for tried in range(_CONTESTS):
-        if not request.what:
-            return
-        await asyncio.sleep(_PAUSE * tried)
-        yield request
-    if request.what:
-        raise StoreUnavailable("The catalog's table takes no more at the moment. Try again.")
 
 
 def _key(key: Key) -> dict[str, Any]:

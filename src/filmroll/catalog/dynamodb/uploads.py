@@ -12,9 +12,9 @@ from dataclasses import replace
 from filmroll.catalog import upload_rules as rules
 from filmroll.catalog.dynamodb.merging import first
 from filmroll.catalog.dynamodb.part import Part
-from filmroll.catalog.dynamodb.record import Record, read_part, write, write_part
+from filmroll.catalog.dynamodb.record import Record, item_of, pack, unpack, write
 from filmroll.catalog.dynamodb.schema import DUE
-from filmroll.catalog.dynamodb.table import ABSENT, Key, contest, number, text
+from filmroll.catalog.dynamodb.table import ABSENT, Key, contest, number, together
 from filmroll.model import Job, Upload, UploadPart
 from filmroll.ports import PartStanding
 
@@ -60,15 +60,14 @@ class Uploads(Part):
             return PartStanding(upload, taken=True, replaced=replaced)
 
         async with self._turn(part.upload):
-            standing: PartStanding = await contest(attempt)
-            return standing
+            return await contest(attempt)
 
     async def list_parts(self, upload: str, after: int, limit: int) -> Sequence[UploadPart]:
         record = await self._read(upload)
         query = self._table.query(upload, _part_key(after + 1), f"{_PART}~", limit=limit)
         found = {}
         for item in await first(query, limit):
-            part = read_part(item["part"])
+            part = unpack(UploadPart, item["part"])
             found[part.number] = part
         if record.last is not None and record.last.number > after:
             found[record.last.number] = record.last
@@ -107,22 +106,18 @@ class Uploads(Part):
         def forgotten(record: Record) -> Record | None:
             return replace(record, upload=None) if rules.ended(record.upload) else None
 
-        await self._table.together([self._change(upload, forgotten) for upload in uploads])
+        await together([self._change(upload, forgotten) for upload in uploads])
 
     async def _part(self, record: Record, number_: int) -> UploadPart | None:
         if record.last is not None and record.last.number == number_:
             return record.last
         item = await self._table.get(record.id, _part_key(number_))
-        return None if item is None else read_part(item["part"])
+        return None if item is None else unpack(UploadPart, item["part"])
 
     async def _keep_part(self, part: UploadPart, revision: int) -> None:
         """Give a part an item of its own, unless a later revision's has come before."""
-        item = {
-            "pk": text(part.upload),
-            "sk": text(_part_key(part.number)),
-            "rev": number(revision),
-            "part": write_part(part),
-        }
+        key = (part.upload, _part_key(part.number))
+        item = item_of(key, revision, {"part": pack(part)})
         await self._table.put(item, f"{ABSENT} OR rev < :rev", rev=number(revision))
 
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from filmroll.catalog import rules
 from filmroll.catalog.dynamodb.part import Part
-from filmroll.catalog.dynamodb.record import read, read_variant, write_variant
+from filmroll.catalog.dynamodb.record import pack, read, unpack
 from filmroll.catalog.dynamodb.schema import RECORD
-from filmroll.catalog.dynamodb.table import Key, text
+from filmroll.catalog.dynamodb.table import Key, text, together
 from filmroll.model import Variant
 
 VARIANT = "variant#"  # what the ``sk`` of one begins with that lies beside its image
@@ -21,14 +21,14 @@ class Variants(Part):
         other: Key = (image, f"{VARIANT}{recipe}")
         found = await self._table.get_all([(image, RECORD), other])
         own = read(found.get((image, RECORD)), image).variants.get(recipe)
-        beside = read_variant(found[other]["variant"]) if other in found else None
+        beside = unpack(Variant, found[other]["variant"]) if other in found else None
         return _later(own, beside)
 
     async def list_variants(self, image: str) -> Sequence[Variant]:
         found: dict[str, Variant] = {}
         async for item in self._table.query(image):
             if "variant" in item:
-                made = [read_variant(item["variant"])]
+                made = [unpack(Variant, item["variant"])]
             else:
                 made = list(read(item).variants.values()) if item["sk"]["S"] == RECORD else []
             for variant in made:
@@ -41,11 +41,11 @@ class Variants(Part):
             {
                 "pk": text(image),
                 "sk": text(f"{VARIANT}{variant.recipe}"),
-                "variant": write_variant(variant),
+                "variant": pack(variant),
             }
             for variant in variants
         ]
-        await self._table.together([self._table.put(item) for item in items])
+        await together([self._table.put(item) for item in items])
         # Looked at afterwards: whoever buries it from now on finds them.
         if rules.live((await self._read(image)).image):
             return True

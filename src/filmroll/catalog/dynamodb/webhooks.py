@@ -4,23 +4,23 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
 from filmroll.catalog.dynamodb.deliveries import (
     ENDPOINTS,
-    delivery_item,
+    delivery_content,
     delivery_key,
-    delivery_of,
     due_partition,
     log_partition,
     read_endpoint,
 )
-from filmroll.catalog.dynamodb.merging import first, pages
+from filmroll.catalog.dynamodb.merging import first, found, pages
 from filmroll.catalog.dynamodb.part import Part
+from filmroll.catalog.dynamodb.record import item_of, pack, unpack
 from filmroll.catalog.dynamodb.schema import DUE, NEWEST, moment
-from filmroll.catalog.dynamodb.table import ABSENT, Contested, Item, contest, number, text
-from filmroll.catalog.records import decode, encode, others
+from filmroll.catalog.dynamodb.table import ABSENT, Item, number, text, together
 from filmroll.model import DeliveryState, Endpoint, EndpointState, WebhookDelivery
 from filmroll.ports import DeliveryFilter, DeliveryPage
 
@@ -39,11 +39,9 @@ class Webhooks(Part):
         return await read_endpoint(self._table, endpoint)
 
     async def list_endpoints(self) -> Sequence[Endpoint]:
-        found = [
-            decode(Endpoint, item["endpoint"]["S"], {})
-            async for item in self._table.query(ENDPOINTS)
-        ]
-        return sorted(found, key=lambda one: (one.created_at, one.id))
+        items = self._table.query(ENDPOINTS)
+        endpoints = [unpack(Endpoint, item["whole"]) async for item in items]
+        return sorted(endpoints, key=lambda one: (one.created_at, one.id))
 
     async def disable_endpoint(self, endpoint: str, detail: str, now: float) -> None:
         stored = await self.get_endpoint(endpoint)
@@ -59,7 +57,7 @@ class Webhooks(Part):
 
         pending = self._table.find(DUE, due_partition(endpoint), limit=_AT_ONCE)
         async for some in pages(pending, _AT_ONCE):
-            await self._table.together([self._change_delivery(_id(it), failed) for it in some])
+            await together([self._change_delivery(_id(it), failed) for it in some])
 
     async def delete_endpoint(self, endpoint: str) -> bool:
         existed = await self._table.delete((ENDPOINTS, endpoint), "attribute_exists(pk)")
@@ -69,7 +67,8 @@ class Webhooks(Part):
         return existed
 
     async def get_delivery(self, delivery: str) -> WebhookDelivery | None:
-        return delivery_of(await self._table.get(*delivery_key(delivery)))
+        item = await self._table.get(*delivery_key(delivery))
+        return None if item is None else unpack(WebhookDelivery, item["whole"])
 
     async def list_deliveries(
         self, where: DeliveryFilter, limit: int, cursor: str | None
@@ -82,17 +81,17 @@ class Webhooks(Part):
             backwards=True,
             limit=limit + 2,
         )
-        found: list[WebhookDelivery] = []
-        async for some in pages(log, limit + 2):
-            found += [
+
+        async def chosen(items: list[Item]) -> list[WebhookDelivery]:
+            return [
                 delivery
-                for delivery in await self._deliveries(some)
+                for delivery in await self._deliveries(items)
                 if where.state in {None, delivery.state}
                 and (delivery.created_at, delivery.id) != before
             ]
-            if len(found) > limit:
-                break
-        items, following = cursors.page(found[: limit + 1], limit, where)
+
+        shown = await found(log, chosen, limit + 1)
+        items, following = cursors.page(shown, limit, where)
         return DeliveryPage(items=items, next_cursor=following)
 
     async def claim_deliveries(
@@ -138,39 +137,24 @@ class Webhooks(Part):
     async def _deliveries(self, items: Sequence[Item]) -> list[WebhookDelivery]:
         """Return the deliveries that an index names, in its order."""
         keys = [delivery_key(_id(item)) for item in items]
-        found = await self._table.get_all(keys)
-        there = [delivery_of(found[key]) for key in keys if key in found]
-        return [delivery for delivery in there if delivery is not None]
+        there = await self._table.get_all(keys)
+        return [unpack(WebhookDelivery, there[key]["whole"]) for key in keys if key in there]
 
     async def _change_delivery(
         self, id_: str, decide: Callable[[WebhookDelivery], WebhookDelivery | None]
     ) -> WebhookDelivery | None:
         """Replace a delivery by what is decided of it; return that, or None if nothing was."""
 
-        async def attempt() -> WebhookDelivery | None:
-            item = await self._table.get(*delivery_key(id_))
-            stored = delivery_of(item)
-            after = None if stored is None else decide(stored)
-            if item is None or after is None:
-                return None
-            revision = int(item["rev"]["N"])
-            new = delivery_item(after, revision + 1)
-            if not await self._table.put(new, "rev = :rev", rev=number(revision)):
-                raise Contested
-            return after
+        def decided(stored: WebhookDelivery | None) -> WebhookDelivery | None:
+            return None if stored is None else decide(stored)
 
-        async with self._turn(id_):
-            changed: WebhookDelivery | None = await contest(attempt)
-            return changed
+        key = delivery_key(id_)
+        return await self._change_item(key, WebhookDelivery, delivery_content, decided)
 
 
 def _id(item: Item) -> str:
     return str(item["pk"]["S"]).partition("#")[2]
 
 
-def _endpoint_item(endpoint: Endpoint) -> dict[str, dict[str, str]]:
-    return {
-        "pk": text(ENDPOINTS),
-        "sk": text(endpoint.id),
-        "endpoint": text(encode(endpoint, others(Endpoint, ()))),
-    }
+def _endpoint_item(endpoint: Endpoint) -> dict[str, Any]:
+    return item_of((ENDPOINTS, endpoint.id), 1, {"whole": pack(endpoint)})

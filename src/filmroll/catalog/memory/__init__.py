@@ -57,7 +57,7 @@ class MemoryCatalog(Uploads):
         return updated is not None
 
     async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
-        matching = [image for image in self._images.values() if _matches(image, where)]
+        matching = [image for image in self._images.values() if rules.matches(image, where)]
         found = cursors.newest(matching, cursors.position(cursor, where))
         items, following = cursors.page(found, limit, where)
         return ImagePage(items=items, next_cursor=following)
@@ -251,13 +251,3 @@ class MemoryCatalog(Uploads):
     def _put_variants(self, variants: Sequence[Variant]) -> None:
         for variant in variants:
             self._variants[variant.image, variant.recipe] = variant
-
-
-def _matches(image: Image, where: ImageFilter) -> bool:
-    return (
-        rules.live(image)
-        and (where.tag is None or where.tag in image.tags)
-        and (where.batch is None or where.batch == image.batch)
-        and (where.sha256 is None or where.sha256 == image.sha256)
-        and (where.created_after is None or image.created_at > where.created_after)
-    )

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from filmroll.catalog.checks import round_trip
 from filmroll.catalog.sqlite.batches import Batches
 from filmroll.catalog.sqlite.images import Images
 from filmroll.catalog.sqlite.jobs import Jobs
@@ -11,8 +12,6 @@ from filmroll.catalog.sqlite.requests import Requests
 from filmroll.catalog.sqlite.tables import MIGRATIONS
 from filmroll.catalog.sqlite.uploads import Uploads
 from filmroll.catalog.sqlite.webhooks import Webhooks
-from filmroll.errors import StoreUnavailable
-from filmroll.model import IdempotentRequest, new_id, now
 from filmroll.sqlite import Database
 
 __all__ = ["SqliteCatalog"]
@@ -31,13 +30,7 @@ class SqliteCatalog(Images, Jobs, Batches, Uploads, Webhooks, Presets, Keys, Req
 
     async def check(self) -> None:
         """Write and read back something small; raise what is wrong with the store."""
-        probe = IdempotentRequest(
-            key=f"check/{new_id()}", fingerprint="", expires_at=now() + 60, locked_until=0
-        )
-        await self.begin_request(probe, now())
-        if self._find(probe.key) != probe:
-            raise StoreUnavailable("The catalog does not return what was written to it.")
-        await self.drop_request(probe)
+        await round_trip(self)
 
     async def close(self) -> None:
         """Finish what was begun, then let go of everything."""

@@ -26,9 +26,6 @@ class Requests(Part):
         while await self._db.write(_expire, now) == AT_ONCE:
             pass
 
-    def _find(self, key: str) -> IdempotentRequest | None:
-        return self._db.read(REQUESTS.get, key)
-
 
 def _begin(
     connection: apsw.Connection, request: IdempotentRequest, now: float
