@@ -3,7 +3,9 @@
 import hashlib
 import re
 
-from filmroll.errors import DigestMismatch
+from filmroll.errors import DigestMismatch, StoreUnavailable
+from filmroll.model import new_id
+from filmroll.ports import CHECKS, BlobStore
 
 # No segment begins with a dot: no ``..``, and room for a store's own hidden names.
 _SEGMENT = r"[A-Za-z0-9_-][A-Za-z0-9._-]*"
@@ -35,3 +37,12 @@ def check_digest(body: bytes, sha256: str) -> None:
             expected=sha256,
             actual=actual,
         )
+
+
+async def round_trip(store: BlobStore, where: str) -> None:
+    """Write, read and remove a small object under CHECKS; raise what is wrong with the store."""
+    key, body = f"{CHECKS}{new_id()}", b"filmroll"
+    await store.put(key, body, hashlib.sha256(body).hexdigest())
+    if await store.read(key) != body:
+        raise StoreUnavailable(f"The {where} does not return what was written to it.")
+    await store.delete([key])

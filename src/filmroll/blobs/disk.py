@@ -9,7 +9,6 @@ fsync of the file and one of its folder; objects that arrive together share two 
 
 import asyncio
 import errno
-import hashlib
 import itertools
 import os
 import shutil
@@ -20,7 +19,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from filmroll.blobs.changes import Change, Delete, Put
-from filmroll.blobs.checks import check_digest, check_key, check_prefix
+from filmroll.blobs.checks import check_digest, check_key, check_prefix, round_trip
 from filmroll.blobs.listing import scan
 from filmroll.durable import (
     SyncError,
@@ -34,7 +33,7 @@ from filmroll.durable import (
 from filmroll.errors import FilmrollError, StoreUnavailable
 from filmroll.groups import Committer
 from filmroll.model import new_id
-from filmroll.ports import CHECKS, Blob, BlobInfo
+from filmroll.ports import Blob, BlobInfo
 
 _INCOMING = ".incoming"  # no key begins with a dot
 _STALE = 3600.0  # s; no write takes that long, so its process is dead
@@ -112,11 +111,7 @@ class DiskBlobs:
                 yield info
 
     async def check(self) -> None:
-        key, body = f"{CHECKS}{new_id()}", b"filmroll"
-        await self.put(key, body, hashlib.sha256(body).hexdigest())
-        if await self.read(key) != body:
-            raise StoreUnavailable("The data folder does not return what was written to it.")
-        await self.delete([key])
+        await round_trip(self, "data folder")
 
     async def close(self) -> None:
         await self._changes.close()

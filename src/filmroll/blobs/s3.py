@@ -7,7 +7,6 @@ there. S3 answers when the bytes are durable, and verifies a checksum of each re
 # ruff: noqa: D102 - ports.BlobStore says what each method promises
 
 import asyncio
-import hashlib
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -22,13 +21,12 @@ from obstore.store import S3Store
 
 from filmroll import durable
 from filmroll.aws import client
-from filmroll.blobs.checks import check_digest, check_key, check_prefix
+from filmroll.blobs.checks import check_digest, check_key, check_prefix, round_trip
 from filmroll.blobs.order import Order
 from filmroll.blobs.s3_direct import S3Direct
 from filmroll.errors import FilmrollError, StorageFull, StoreUnavailable
-from filmroll.model import new_id
 from filmroll.place import Place
-from filmroll.ports import CHECKS, Blob, BlobInfo
+from filmroll.ports import Blob, BlobInfo
 
 if TYPE_CHECKING:  # they exist for type checkers only
     from obstore import GetResult
@@ -133,11 +131,7 @@ class S3Blobs(S3Direct):
                         )
 
     async def check(self) -> None:
-        key, body = f"{CHECKS}{new_id()}", b"filmroll"
-        await self.put(key, body, hashlib.sha256(body).hexdigest())
-        if await self.read(key) != body:
-            raise StoreUnavailable("The bucket does not return what was written to it.")
-        await self.delete([key])
+        await round_trip(self, "bucket")
 
     async def close(self) -> None:
         await self._order.close()
