@@ -6,6 +6,7 @@ nobody's number but ours: change it and run again.
 """
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from filmroll.usecases.outbox import OVERDUE_SECONDS, RESEND_SECONDS
 from filmroll.usecases.process import LEASE_SECONDS
@@ -141,6 +142,6 @@ class Scenario:
     safety: Safety = field(default_factory=Safety)
     mishaps: Mishaps = field(default_factory=Mishaps)
 
-    def but(self, **changes: object) -> "Scenario":
+    def but(self, **changes: Any) -> "Scenario":
         """Return it with something changed."""
-        return replace(self, **changes)  # type: ignore[arg-type]
+        return replace(self, **changes)

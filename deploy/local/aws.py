@@ -50,9 +50,9 @@ class SeaweedFS(Server):
         self._volumes = f"http://127.0.0.1:{master}/dir/assign"
         super().__init__(command, folder, self._answers)
 
-    def stop(self) -> None:
+    def stop(self) -> int:
         """End it at once: what it has answered is with the kernel, and it would take its time."""
-        self.kill()
+        return self.kill()
 
     def _answers(self) -> bool:
         """Whether the gateway is there, and a volume to write to."""

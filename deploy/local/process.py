@@ -10,8 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-START_SECONDS = 60
-STOP_SECONDS = 20
+STOP_SECONDS = 45
 
 
 def free_ports(count: int, below: int = 65_536) -> list[int]:
@@ -38,10 +37,19 @@ def clean_environment() -> dict[str, str]:
 class Server:
     """A program that is started, asked whether it is ready, and ended by its process id."""
 
+    start_seconds = 60.0
+
     def __init__(
-        self, command: Sequence[str], folder: Path, ready: Callable[[], bool], **variables: str
+        self,
+        command: Sequence[str],
+        folder: Path,
+        ready: Callable[[], bool],
+        log: Path | None = None,
+        **variables: str,
     ) -> None:
+        """``folder`` is where it works; by default its ``log`` lies there, too."""
         self.folder = folder
+        self.log = log or folder / "server.log"
         self._command = command
         self._ready = ready
         self._variables = variables
@@ -57,13 +65,13 @@ class Server:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.stop()
+        if self.process is not None:
+            self.stop()
 
     def start(self) -> None:
         """Start it and wait until it is ready."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        log_path = self.folder / "server.log"
-        with log_path.open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 self._command,
                 cwd=self.folder,
@@ -72,26 +80,24 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + self.start_seconds
         while not self._ready():
-            assert self.process.poll() is None, log_path.read_text()[-4000:]
-            assert time.monotonic() < deadline, log_path.read_text()[-4000:]
-            time.sleep(0.1)
+            assert self.process.poll() is None, self.log.read_text()[-4000:]
+            assert time.monotonic() < deadline, self.log.read_text()[-4000:]
+            time.sleep(0.05)
 
-    def stop(self) -> None:
-        """Ask it to stop, and make it if it does not."""
-        if self.process is None:
-            return
+    def stop(self) -> int:
+        """Ask it to stop, wait for it, and return its exit code."""
+        assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        try:
-            self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self.kill()
+        code = self.process.wait(STOP_SECONDS)
         self.process = None
+        return code
 
-    def kill(self) -> None:
-        """End it at once."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+    def kill(self) -> int:
+        """End it at once, as a power cut would: nothing in it runs any more."""
+        assert self.process is not None
+        self.process.kill()
+        code = self.process.wait()
+        self.process = None
+        return code

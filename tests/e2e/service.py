@@ -2,23 +2,18 @@
 
 import hashlib
 import os
-import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import ClassVar, Self, TypeVar
+from typing import ClassVar, TypeVar
 
 import httpx
 
 from deploy.local.cluster import Cluster, Stores, create_stores
-from deploy.local.process import clean_environment
+from deploy.local.process import Server, clean_environment, free_ports
 
-START_SECONDS = 30
-STOP_SECONDS = 45
 ROOT = Path(__file__).parents[2]
 IMPATIENT = "tests.e2e.impatient"
 
@@ -30,9 +25,8 @@ T = TypeVar("T")
 
 def free_port() -> int:
     """Return a port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    (port,) = free_ports(1)
+    return port
 
 
 class Cloud:
@@ -78,8 +72,10 @@ def children_of(pid: int) -> list[int]:
     return [int(child) for listing in tasks for child in listing.read_text().split()]
 
 
-class Service:
+class Service(Server):
     """``filmroll <role>`` on a data folder; restarted on the same port after a stop or a kill."""
+
+    start_seconds = 30.0
 
     def __init__(
         self,
@@ -94,61 +90,20 @@ class Service:
         self.role = role
         self.port = port or free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = data.parent / f"{role}-{self.port}.log"
-        self._module = module
-        self._variables = variables
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self.process is not None:
-            self.stop()
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        variables = environment(
-            FILMROLL_DATA=str(self.data),
-            FILMROLL_PORT=str(self.port),
-            FILMROLL_LOG="json",
-            **self._variables,
+        settings = {
+            "FILMROLL_DATA": str(data),
+            "FILMROLL_PORT": str(self.port),
+            "FILMROLL_LOG": "json",
+        }
+        super().__init__(
+            [sys.executable, "-m", module, role],
+            ROOT,
+            self._answers,
+            data.parent / f"{role}-{self.port}.log",
+            **Cloud.variables(str(data)),
+            **settings,
+            **variables,
         )
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", self._module, self.role],
-                cwd=ROOT,
-                env=variables,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while not self._answers():
-            assert self.process.poll() is None, self.log.read_text()
-            assert time.monotonic() < deadline, self.log.read_text()
-            time.sleep(0.05)
-
-    def stop(self) -> int:
-        """Ask it to stop, wait for it, and return its exit code."""
-        assert self.process is not None
-        self.process.send_signal(signal.SIGTERM)
-        code = self.process.wait(STOP_SECONDS)
-        self.process = None
-        return code
-
-    def kill(self) -> None:
-        """Kill it at once, as a power cut would: nothing in it runs any more."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait()
-        self.process = None
 
     def client(self, **options: object) -> httpx.Client:
         """Return a client of it."""

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 from filmroll.ports import Processor
 from filmroll.settings import Role, Settings
@@ -59,13 +60,7 @@ async def open_services(settings: Settings, role: Role) -> AsyncIterator[Service
 async def open_housekeeping(settings: Settings) -> AsyncIterator[Housekeeping]:
     """Put together what mends broken-off work, without a role."""
     async with open_stores(settings) as stores:
-        yield Housekeeping(
-            blobs=stores.blobs,
-            catalog=stores.catalog,
-            queue=stores.queue,
-            epochs=stores.epochs,
-            spool=settings.data / "spool",
-        )
+        yield _housekeeping(stores, settings.data / "spool")
 
 
 def build_worker(services: Services) -> Worker:
@@ -75,18 +70,18 @@ def build_worker(services: Services) -> Worker:
     return Worker(
         queue=services.queue,
         processor=services.processor,
-        housekeeping=Housekeeping(
-            blobs=services.blobs,
-            catalog=services.catalog,
-            queue=services.queue,
-            epochs=services.epochs,
-            spool=services.spool_folder,
-        ),
+        housekeeping=_housekeeping(services, services.spool_folder),
         announcer=services.announcer,
         acting=services.acting,
         sender=services.sender,
         metrics=services.metrics,
         engines=services.settings.engines,
+    )
+
+
+def _housekeeping(of: Stores | Services, spool: Path) -> Housekeeping:
+    return Housekeeping(
+        blobs=of.blobs, catalog=of.catalog, queue=of.queue, epochs=of.epochs, spool=spool
     )
 
 
