@@ -5,19 +5,28 @@ All sizes are whole pixels.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
 from filmroll.errors import InvalidInstructions, TooManyPixels
 from filmroll.instructions import (
     MAX_SIDE,
+    Adjust,
+    Blur,
     Crop,
     Flip,
+    Grayscale,
     Instructions,
     Operation,
     Output,
+    Pad,
+    Pixelate,
     Resize,
     Rotate,
+    Round,
+    Sharpen,
+    Trim,
     Watermark,
 )
 
@@ -89,6 +98,14 @@ def around(focus_x: float, focus_y: float, inner: Size, outer: Size) -> tuple[in
     )
 
 
+def around_all(boxes: Sequence[Box]) -> Box:
+    """Return the smallest box that holds all of them."""
+    x, y = min(box.x for box in boxes), min(box.y for box in boxes)
+    right = max(box.x + box.width for box in boxes)
+    bottom = max(box.y + box.height for box in boxes)
+    return Box(x, y, right - x, bottom - y)
+
+
 def crop_box(crop: Crop, size: Size, pointer: str = "") -> Box:
     """Return the rectangle that a crop keeps.
 
@@ -156,13 +173,26 @@ def rotated(rotate: Rotate, size: Size) -> Size:
     )
 
 
-def size_after(instructions: Instructions, size: Size) -> Size:
-    """Return the size of the finished picture.
+def padded(pad: Pad, size: Size) -> Size:
+    """Return the size with the border."""
+    return Size(pad.left + size.width + pad.right, pad.top + size.height + pad.bottom)
 
+
+def radius(op: Round, size: Size) -> float:
+    """Return the radius of the corners in pixels: half the shorter side at the most."""
+    shorter = min(size.width, size.height)
+    return min(op.radius * shorter if op.radius < 1 else op.radius, shorter / 2)
+
+
+def size_after(instructions: Instructions, size: Size, start: int = 0) -> Size:
+    """Return the size of the picture after the operations from ``start`` on.
+
+    What a trim leaves is only known once it has run: until then it counts as if it cut nothing
+    away, and whoever runs it asks again for the operations after it.
     Raises InvalidInstructions with a pointer if a crop leaves the picture, TooManyPixels if a
     side grows past what formats can hold, be it only on the way.
     """
-    for position, operation in enumerate(instructions.operations):
+    for position, operation in enumerate(instructions.operations[start:], start):
         before, size = size, _after(operation, size, f"/{position}")
         if size.pixels > before.pixels or size.side > before.side:
             _check_sides(size, f"/{position}")
@@ -190,7 +220,13 @@ def _after(operation: Operation, size: Size, pointer: str) -> Size:
             return scaling(operation, size).final
         case Rotate():
             return rotated(operation, size)
-        case Watermark() | Flip() | Output():
+        case Pad():
+            return padded(operation, size)
+        case Trim():  # how much it cuts away, only the engine sees
+            return size
+        case Flip() | Watermark() | Output():
+            return size
+        case Blur() | Sharpen() | Pixelate() | Adjust() | Grayscale() | Round():
             return size
         case _:
             assert_never(operation)

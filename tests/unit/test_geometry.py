@@ -7,8 +7,18 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from filmroll.errors import FilmrollError, InvalidInstructions, TooManyPixels
-from filmroll.geometry import Box, Size, crop_box, place, rotated, scaling, size_after
-from filmroll.instructions import MAX_SIDE, Crop, Resize, Rotate, parse
+from filmroll.geometry import (
+    Box,
+    Size,
+    around_all,
+    crop_box,
+    place,
+    radius,
+    rotated,
+    scaling,
+    size_after,
+)
+from filmroll.instructions import MAX_SIDE, Crop, Resize, Rotate, Round, parse
 
 SIDES = st.one_of(st.integers(1, 40), st.integers(1, 65_535), st.sampled_from([1, 2, 65_535]))
 SIZES = st.builds(Size, SIDES, SIDES)
@@ -48,6 +58,11 @@ EXAMPLES = [
     ("rotate:angle=45", (100, 100), (141, 141)),
     ("rotate:angle=0.001", (1, 1), (1, 1)),
     ("flip:axis=x/watermark:text=a/output:format=png", (40, 30), (40, 30)),
+    ("trim", (40, 30), (40, 30)),  # at most; the engine knows better
+    ("pad:left=5,top=7", (40, 30), (45, 37)),
+    ("pad:right=5,bottom=7,left=1,top=1", (40, 30), (46, 38)),
+    ("pad:top=100/crop:height=120/resize:height=60", (40, 30), (20, 60)),
+    ("blur:sigma=9/sharpen/pixelate:size=99/adjust:hue=9/grayscale/round", (40, 30), (40, 30)),
     ("crop:width=100,height=100/resize:width=50/rotate:angle=90", (400, 300), (50, 50)),
 ]  # fmt: skip
 
@@ -69,6 +84,7 @@ OUTSIDE = [
     ("crop:width=300,focus_x=0,focus_y=0", "/0/width"),
     ("resize:width=100/crop:width=101", "/1/width"),
     ("rotate:angle=90/crop:width=101", "/1/width"),
+    ("trim/crop:width=201", "/1/width"),
 ]
 
 
@@ -85,6 +101,7 @@ TOO_LARGE = [
     "resize:width=16383,enlarge=true",
     "resize:width=16383,enlarge=true/crop:width=10,height=10",
     "rotate:angle=45/resize:width=100",
+    "pad:top=1/resize:width=100",
 ]
 
 
@@ -93,6 +110,29 @@ def test_no_side_grows_past_what_formats_hold(text: str) -> None:
     with pytest.raises(TooManyPixels) as caught:
         after(text, 100, 65_535)
     assert caught.value.figures["limit"] == MAX_SIDE
+
+
+def test_operations_before_the_start_do_not_count() -> None:
+    instructions = parse("crop:width=1000/trim/pad:left=3/crop:width=12")
+    assert size_after(instructions, Size(9, 9), start=2) == Size(12, 9)
+    with pytest.raises(InvalidInstructions) as caught:
+        size_after(instructions, Size(8, 9), start=2)
+    assert caught.value.figures["pointer"] == "/3/width"
+
+
+@pytest.mark.parametrize(
+    ("given", "size", "wanted"),
+    [(0.5, (40, 30), 15), (0.1, (40, 30), 3), (4, (40, 30), 4), (99, (40, 31), 15.5)],
+)  # fmt: skip
+def test_radius_is_half_the_shorter_side_at_the_most(
+    given: float, size: tuple[int, int], wanted: float
+) -> None:
+    assert radius(Round(radius=given), Size(*size)) == wanted
+
+
+def test_box_around_boxes() -> None:
+    assert around_all([Box(5, 6, 1, 1)]) == Box(5, 6, 1, 1)
+    assert around_all([Box(5, 6, 10, 1), Box(2, 9, 3, 20), Box(7, 7, 1, 1)]) == Box(2, 6, 13, 23)
 
 
 def test_large_originals_may_be_made_smaller() -> None:

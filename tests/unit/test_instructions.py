@@ -79,9 +79,10 @@ def _mended(kind: type[Operation], pool: dict[str, Any], wanted: set[str]) -> Op
 
 def operations(kind: type[Operation]) -> st.SearchStrategy[Any]:
     pool = {key.name: values(key.metadata["value"]) for key in fields(kind)}
-    return st.builds(
-        _mended, st.just(kind), st.fixed_dictionaries(pool), st.sets(st.sampled_from([*pool]))
-    ).filter(lambda operation: operation is not None)
+    wanted = st.sets(st.sampled_from([*pool])) if pool else st.just(set())
+    return st.builds(_mended, st.just(kind), st.fixed_dictionaries(pool), wanted).filter(
+        lambda operation: operation is not None
+    )
 
 
 STEPS = st.one_of(*(operations(kind) for kind in OPERATIONS.values() if kind is not Output))
@@ -217,9 +218,9 @@ def test_schema_tells_all_keys(kind: type[Operation]) -> None:
 
 def test_recipe_is_stable() -> None:
     """A new recipe makes every kept variant again: it may change only with the engine."""
-    assert ENGINE_VERSION == "1/vips-8.18"
+    assert ENGINE_VERSION == "2/vips-8.18"
     assert (
-        parse("resize:width=800/output:format=webp").recipe() == "1d91aaf9fadfc5e11a3660a99ddd1c6f"
+        parse("resize:width=800/output:format=webp").recipe() == "acdaafaaefb7d75f72d08deaf6fde79e"
     )
 
 

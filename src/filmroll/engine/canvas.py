@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import pyvips
 
+from filmroll.engine.color import on_visible
 from filmroll.geometry import Box, Size
 
 # A result displaced by less, in px, is left so. In small pictures the eye, and the decibels, are
@@ -93,12 +94,8 @@ def _reach(start: int, length: int, grain: float, target: int, seen: float) -> _
 
 
 def _scale(image: pyvips.Image, columns: _Reach, rows: _Reach) -> pyvips.Image:
-    image = _part(image, columns, rows)
-    if not image.hasalpha():
-        return _resampled(image, columns, rows)
-    # Colour under transparent pixels must not bleed into visible ones.
-    scaled = _resampled(image.premultiply(), columns, rows).unpremultiply()
-    return scaled.cast("uchar").copy(interpretation="srgb")
+    part = _part(image, columns, rows)
+    return on_visible(part, lambda seen: _resampled(seen, columns, rows))
 
 
 def _part(image: pyvips.Image, columns: _Reach, rows: _Reach) -> pyvips.Image:

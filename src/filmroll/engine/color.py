@@ -1,6 +1,10 @@
 """Colour: everything becomes 8-bit sRGB on the way in; backgrounds are laid behind alpha."""
 
+from collections.abc import Callable
+
 import pyvips
+
+from filmroll.geometry import Size
 
 _PROFILE = "icc-profile-data"
 _RGB, _RGBA = 3, 4  # bands
@@ -44,6 +48,36 @@ def lay_on(image: pyvips.Image, color: str | None) -> pyvips.Image:
     if alpha == 255:  # noqa: PLR2004 -- opaque
         return image.flatten(background=rgb)
     return sheet(image.width, image.height, color).composite2(image, "over").cast("uchar")
+
+
+def on_sheet(image: pyvips.Image, x: int, y: int, size: Size, color: str | None) -> pyvips.Image:
+    """Return the picture at x, y of a larger sheet of a colour; None makes it transparent."""
+    background = rgba(color or "00000000")
+    opaque = background[3] == 255 and not image.hasalpha()  # noqa: PLR2004 -- full alpha
+    image = image if opaque else with_alpha(image)
+    return image.embed(
+        x,
+        y,
+        size.width,
+        size.height,
+        extend="background",
+        background=background[: image.bands],
+    )
+
+
+def on_visible(image: pyvips.Image, step: Callable[[pyvips.Image], pyvips.Image]) -> pyvips.Image:
+    """Return the picture after a step that mixes pixels: transparent ones lend no colour."""
+    if not image.hasalpha():
+        return step(image)
+    mixed = step(image.premultiply()).unpremultiply()
+    return mixed.rint().cast("uchar").copy(interpretation="srgb")
+
+
+def visible_colors(image: pyvips.Image, reach: float) -> pyvips.Image:
+    """Return red, green and blue; where they cannot be seen, those of what is near, about."""
+    near = on_visible(image, lambda seen: seen.gaussblur(reach, precision="float"))
+    colors = (image[3] > 0).ifthenelse(image, near)
+    return colors.extract_band(0, n=_RGB)
 
 
 def sheet(width: int, height: int, color: str) -> pyvips.Image:

@@ -2,9 +2,9 @@
 
 import mmap
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import assert_never
+from typing import Any
 
 import pyvips
 
@@ -13,22 +13,37 @@ from filmroll.engine.canvas import Canvas
 from filmroll.engine.faults import too_much_memory, too_much_output
 from filmroll.engine.loaders import Source
 from filmroll.engine.steps import attention
+from filmroll.engine.steps.adjust import adjust
+from filmroll.engine.steps.blur import blur
 from filmroll.engine.steps.crop import crop
 from filmroll.engine.steps.flip import flip
+from filmroll.engine.steps.grayscale import grayscale
 from filmroll.engine.steps.output import output
+from filmroll.engine.steps.pad import pad
+from filmroll.engine.steps.pixelate import pixelate
 from filmroll.engine.steps.resize import resize
 from filmroll.engine.steps.rotate import rotate
+from filmroll.engine.steps.round import round_off
+from filmroll.engine.steps.sharpen import sharpen
+from filmroll.engine.steps.trim import trim
 from filmroll.engine.steps.watermark import Overlays, watermark
 from filmroll.errors import FilmrollError, InternalError, InvalidInstructions, UnknownWatermark
 from filmroll.geometry import Size, crop_box, scaling, size_after
 from filmroll.instructions import (
+    Adjust,
+    Blur,
     Crop,
     Flip,
+    Grayscale,
     Instructions,
     Operation,
-    Output,
+    Pad,
+    Pixelate,
     Resize,
     Rotate,
+    Round,
+    Sharpen,
+    Trim,
     Watermark,
 )
 from filmroll.limits import Limits
@@ -38,6 +53,20 @@ from filmroll.ports import Picture
 Data = mmap.mmap | bytes
 
 _LOSSY = frozenset({"jpeg", "gif"})
+_STEPS: Mapping[type[Operation], Callable[[Canvas, Any], Canvas]] = {
+    Crop: crop,
+    Resize: resize,
+    Trim: trim,
+    Pad: pad,
+    Rotate: rotate,
+    Flip: flip,
+    Blur: blur,
+    Sharpen: sharpen,
+    Pixelate: pixelate,
+    Adjust: adjust,
+    Grayscale: grayscale,
+    Round: round_off,
+}
 
 
 def make(
@@ -88,8 +117,10 @@ def _variant(
     if not _animated(instructions, source):
         canvas = canvas.first()
     try:
-        for operation in instructions.steps:
+        for position, operation in enumerate(instructions.steps):
             canvas = _step(canvas, operation, overlays)
+            if isinstance(operation, Trim):  # only now is it known what the others find
+                size_after(instructions, canvas.size, position + 1)
         return output(canvas, instructions.output, _format(instructions, source))
     except FilmrollError as error:
         return Problem.of(error)
@@ -103,21 +134,9 @@ def _variant(
 
 
 def _step(canvas: Canvas, operation: Operation, overlays: Overlays) -> Canvas:
-    match operation:
-        case Crop():
-            return crop(canvas, operation)
-        case Resize():
-            return resize(canvas, operation)
-        case Watermark():
-            return watermark(canvas, operation, overlays)
-        case Rotate():
-            return rotate(canvas, operation)
-        case Flip():
-            return flip(canvas, operation)
-        case Output():
-            raise AssertionError("output is no step between others")
-        case _:
-            assert_never(operation)
+    if isinstance(operation, Watermark):
+        return watermark(canvas, operation, overlays)
+    return _STEPS[type(operation)](canvas, operation)
 
 
 def _fault(instructions: Instructions, source: Source) -> Problem | None:

@@ -13,7 +13,7 @@ from filmroll.instructions.operations import OPERATIONS, Operation, Output, Wate
 
 # Covers the pipeline and the encoders: a new value makes every recipe new, so that whatever an
 # upgrade changes is made again. A test holds it against the libvips that is installed.
-ENGINE_VERSION = "1/vips-8.18"
+ENGINE_VERSION = "2/vips-8.18"
 
 MAX_OPERATIONS = 32
 PRESET_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -166,7 +166,7 @@ def _read(position: int, name: str, pairs: Any) -> Operation:
         key = shorts.get(spelling, spelling)
         pointer = f"/{position}/{_pointer_part(key)}"
         if key not in keys:
-            known = ", ".join(keys)
+            known = ", ".join(keys) or "none"
             raise InvalidInstructions(
                 f"{name} has no key {_shown(key)}; it has {known}.", pointer=pointer
             )

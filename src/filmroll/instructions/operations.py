@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar, TypeAlias, get_args
 
 from filmroll.instructions.values import Choice, Color, Flag, ImageId, Number, Text, Value
 
@@ -18,6 +18,8 @@ def _key(value: Value, default: Any = None, *, short: str | None = None) -> Any:
 
 _PIXELS = Number(1, MAX_SIDE, whole=True)
 _PART = Number(0, 1)
+_BORDER = Number(0, MAX_SIDE, whole=True)
+_FACTOR = Number(0, 10)
 _FOCUS = "focus_x and focus_y belong together"
 
 
@@ -150,6 +152,117 @@ class Flip:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Trim:
+    """Cut away a border of one colour: that of the top left corner, or ``background``."""
+
+    op: ClassVar[str] = "trim"
+    threshold: float = _key(Number(0, 255), 10)  # how far a channel may differ within the border
+    background: str | None = _key(Color())
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pad:
+    """Add a border, as wide on each side as that side's key says."""
+
+    op: ClassVar[str] = "pad"
+    top: int = _key(_BORDER, 0)
+    right: int = _key(_BORDER, 0)
+    bottom: int = _key(_BORDER, 0)
+    left: int = _key(_BORDER, 0)
+    background: str | None = _key(Color())
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        if self.top or self.right or self.bottom or self.left:
+            return None
+        return "top", "is missing: a pad needs top, right, bottom or left"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Blur:
+    """Blur by a Gaussian."""
+
+    op: ClassVar[str] = "blur"
+    sigma: float | None = _key(Number(0.1, 250))  # px
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        return ("sigma", "is missing") if self.sigma is None else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sharpen:
+    """Sharpen edges, in lightness only."""
+
+    op: ClassVar[str] = "sharpen"
+    sigma: float = _key(Number(0.1, 10), 1)  # px
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pixelate:
+    """Make squares of one colour out of the picture."""
+
+    op: ClassVar[str] = "pixelate"
+    size: int | None = _key(Number(2, MAX_SIDE, whole=True))  # px
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        return ("size", "is missing") if self.size is None else None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adjust:
+    """Change colours as the CSS filters of these names do: factors around 1, hue in degrees."""
+
+    op: ClassVar[str] = "adjust"
+    brightness: float = _key(_FACTOR, 1)
+    contrast: float = _key(_FACTOR, 1)
+    saturation: float = _key(_FACTOR, 1)
+    hue: float = _key(Number(-360, 360), 0)
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        if (self.brightness, self.contrast, self.saturation, self.hue % 360) == (1, 1, 1, 0):
+            keys = "brightness, contrast, saturation or hue"
+            return "brightness", f"is missing: an adjust needs {keys}, other than they are"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Grayscale:
+    """Take the colours away and keep the lightness."""
+
+    op: ClassVar[str] = "grayscale"
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Round:
+    """Round the corners off; ``radius`` 0.5, half the shorter side, makes a square a disc."""
+
+    op: ClassVar[str] = "round"
+    radius: float = _key(Number(0.001, MAX_SIDE), 0.5)  # px; below 1: a part of the shorter side
+    background: str | None = _key(Color())
+
+    def fault(self) -> tuple[str, str] | None:
+        """Return the key that contradicts the others, and why."""
+        if self.radius >= 1 and self.radius != int(self.radius):
+            return "radius", "must be whole pixels, or a part of the shorter side below 1"
+        return None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Output:
     """How the picture is written; it comes last."""
 
@@ -170,10 +283,23 @@ class Output:
         return None
 
 
-Operation: TypeAlias = Crop | Resize | Watermark | Rotate | Flip | Output
-OPERATIONS: Mapping[str, type[Operation]] = {
-    kind.op: kind for kind in (Crop, Resize, Watermark, Rotate, Flip, Output)
-}
+Operation: TypeAlias = (
+    Crop
+    | Resize
+    | Trim
+    | Pad
+    | Rotate
+    | Flip
+    | Watermark
+    | Blur
+    | Sharpen
+    | Pixelate
+    | Adjust
+    | Grayscale
+    | Round
+    | Output
+)
+OPERATIONS: Mapping[str, type[Operation]] = {kind.op: kind for kind in get_args(Operation)}
 
 
 def operation_schema(kind: type[Operation]) -> dict[str, Any]:

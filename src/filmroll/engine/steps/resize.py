@@ -1,9 +1,7 @@
 """resize: scale, then cut (cover) or lay on a larger sheet (pad)."""
 
-import pyvips
-
 from filmroll.engine.canvas import Canvas
-from filmroll.engine.color import lay_on, rgba, with_alpha
+from filmroll.engine.color import lay_on, on_sheet
 from filmroll.engine.steps import attention
 from filmroll.geometry import Box, Size, around, place, scaling
 from filmroll.instructions import Resize
@@ -37,14 +35,4 @@ def _padded(canvas: Canvas, op: Resize, final: Size) -> Canvas:
         x, y = around(op.focus_x, op.focus_y, canvas.size, final)
     else:
         x, y = place(op.gravity, canvas.size, final)
-    color = rgba(op.background or "00000000")
-
-    def pad(frame: pyvips.Image) -> pyvips.Image:
-        opaque = color[3] == 255 and not frame.hasalpha()  # noqa: PLR2004 -- full alpha
-        frame = frame if opaque else with_alpha(frame)
-        background = color[: frame.bands]
-        return frame.embed(
-            x, y, final.width, final.height, extend="background", background=background
-        )
-
-    return canvas.map(pad)
+    return canvas.map(lambda frame: on_sheet(frame, x, y, final, op.background))
