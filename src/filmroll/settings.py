@@ -131,6 +131,11 @@ class Settings(BaseSettings):
     unsigned_presets: bool = Field(
         default=False, description="Whether preset URLs need no signature when access is keys"
     )
+    cache_tag_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = Field(
+        None,
+        description="The header that names image and presets to a CDN, such as Surrogate-Key (its "
+        "tags separated by spaces) or Cache-Tag (by commas); default: none",
+    )
     fetch_allow: str = Field(
         "",
         description="Private hosts that images may be fetched from and webhooks sent to, separated "

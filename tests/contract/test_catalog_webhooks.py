@@ -16,6 +16,7 @@ from filmroll.model import (
     JobState,
     Line,
     LineState,
+    Preset,
     WebhookDelivery,
     new_id,
 )
@@ -33,6 +34,8 @@ def endpoint(**fields) -> Endpoint:
         created_at=1_700_000_000.5,
         events=(Event.IMAGE_READY, Event.BATCH_COMPLETED),
         name="Übung",
+        headers={"x-key": "geheim"},
+        body='{"tags": ["{tag}"]}',
     )
     return replace(whole, **fields)
 
@@ -110,6 +113,28 @@ async def test_deliveries_come_with_a_line(catalog, hook):
     for deliveries in ([told], [delivery(hook)]):
         await catalog.put_lines(ledger.id, [Entry(line=line, deliveries=deliveries)])
     assert await listed(catalog, hook) == (told,)
+
+
+async def test_a_deletion_is_told_with_its_tombstone_once(catalog, hook):
+    record = await catalog.add_image(image(), None)
+    told = delivery(hook, event=Event.IMAGE_DELETED)
+    assert not await catalog.bury_image("none", 1.0, [delivery(hook)])
+    assert await catalog.bury_image(record.id, 1.0, [told])
+    assert not await catalog.bury_image(record.id, 1.0, [delivery(hook)])
+    assert await listed(catalog, hook) == (told,)
+    assert await catalog.due_purges(2.0, 10) == [record.id]
+
+
+async def test_a_preset_is_told_of_when_it_is_kept_and_when_it_is_removed(catalog, hook):
+    preset = Preset(name="thumb", instructions="resize:width=9", created_at=1.0, updated_at=1.0)
+    put, gone = (
+        delivery(hook, event=Event.PRESET_CHANGED, created_at=at, due_at=at) for at in (1.0, 2.0)
+    )
+    await catalog.put_preset(preset, [put])
+    assert await listed(catalog, hook) == (put,)
+    assert await catalog.delete_preset("thumb", [gone])
+    assert not await catalog.delete_preset("thumb", [delivery(hook)])
+    assert await listed(catalog, hook) == (gone, put)
 
 
 async def test_what_is_not_active_gets_no_deliveries(catalog, hook):

@@ -42,7 +42,9 @@ async def working(house, queue, tmp_path, monkeypatch):
     epochs = Tombstones(tmp_path / "epochs")
     poster = GuardedClient()
     outbox = Outbox(house.catalog, queue)
-    acting = Acting(house.catalog, Images(house.blobs, house.catalog, epochs), outbox)
+    announcer = Announcer(house.catalog)
+    images = Images(house.blobs, house.catalog, epochs, announcer)
+    acting = Acting(house.catalog, images, outbox)
     house.errands[JobKind.BATCH] = acting.run
     started = Worker(
         queue=queue,
@@ -50,7 +52,7 @@ async def working(house, queue, tmp_path, monkeypatch):
         housekeeping=Housekeeping(
             blobs=house.blobs, catalog=house.catalog, queue=queue, epochs=epochs, spool=tmp_path
         ),
-        announcer=Announcer(house.catalog),
+        announcer=announcer,
         acting=acting,
         sender=Sender(house.catalog, poster),
         metrics=Metrics(),

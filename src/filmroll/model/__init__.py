@@ -6,6 +6,7 @@ makes the next one.
 
 from filmroll.model.access import AccessKey, IdempotentRequest, Preset, Scope, SigningKey
 from filmroll.model.batches import Action, Batch, BatchState, Counts, Line, LineState, OnDuplicate
+from filmroll.model.cache_tags import image_tag, preset_tag
 from filmroll.model.ids import derived_id, is_id, new_id, now, timestamp
 from filmroll.model.images import Header, Image, ImageState, Outcome, Variant, VariantState
 from filmroll.model.jobs import Job, JobKind, JobState, Lane, line_job
@@ -19,10 +20,18 @@ from filmroll.model.keys import (
 )
 from filmroll.model.problem import Problem
 from filmroll.model.uploads import Purpose, Transfer, Upload, UploadPart, UploadState
-from filmroll.model.webhooks import DeliveryState, Endpoint, EndpointState, Event, WebhookDelivery
+from filmroll.model.webhooks import (
+    PURGES,
+    DeliveryState,
+    Endpoint,
+    EndpointState,
+    Event,
+    WebhookDelivery,
+)
 
 __all__ = [
     "BLOB_ROOTS",
+    "PURGES",
     "AccessKey",
     "Action",
     "Batch",
@@ -58,12 +67,14 @@ __all__ = [
     "WebhookDelivery",
     "derived_id",
     "direct_key",
+    "image_tag",
     "is_id",
     "line_job",
     "new_id",
     "now",
     "original_key",
     "part_key",
+    "preset_tag",
     "timestamp",
     "variant_key",
     "variant_prefix",

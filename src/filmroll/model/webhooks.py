@@ -1,5 +1,6 @@
 """Who is told of what."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -11,6 +12,12 @@ class Event(StrEnum):
     IMAGE_READY = "image.ready"
     IMAGE_FAILED = "image.failed"
     JOB_FAILED = "job.failed"
+    IMAGE_DELETED = "image.deleted"
+    PRESET_CHANGED = "preset.changed"  # or removed
+
+
+# What caches are purged for. There may be very many: told to those alone that name them.
+PURGES = frozenset({Event.IMAGE_DELETED, Event.PRESET_CHANGED})
 
 
 class EndpointState(StrEnum):
@@ -36,15 +43,17 @@ class Endpoint:
     url: str
     secret: str = field(repr=False)  # as Standard Webhooks write it: whsec_ and base64
     created_at: float
-    events: tuple[Event, ...] | None = None  # None: all, but for those of the items of batches
+    events: tuple[Event, ...] | None = None  # None: all but PURGES and the items of batches
     name: str | None = None
     state: EndpointState = EndpointState.ACTIVE
     detail: str | None = None  # why it is disabled
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # beside our own
+    body: str | None = None  # what is posted instead of the event
 
     def wants(self, event: Event, *, item: bool) -> bool:
         """Whether to tell it; an ``item`` of a batch, which may have very many, only if named."""
         if self.events is None:
-            return not item
+            return not item and event not in PURGES
         return event in self.events
 
 

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from filmroll.model import AccessKey, IdempotentRequest, Preset, SigningKey
+from filmroll.model import AccessKey, IdempotentRequest, Preset, SigningKey, WebhookDelivery
 
 
 class AccessCatalog(Protocol):
     """Presets, keys, and requests that may come twice."""
 
-    async def put_preset(self, preset: Preset) -> None:
-        """Add or replace a preset; an older one's ``created_at`` stays."""
+    async def put_preset(self, preset: Preset, deliveries: Sequence[WebhookDelivery] = ()) -> None:
+        """Add or replace a preset; an older one's ``created_at`` stays.
+
+        Once it is written so are the ``deliveries`` that tell of it.
+        """
 
     async def get_presets(self, names: Sequence[str]) -> Mapping[str, Preset]:
         """Return those of the named presets that exist."""
@@ -18,8 +21,8 @@ class AccessCatalog(Protocol):
     async def list_presets(self) -> Sequence[Preset]:
         """Return all presets by name."""
 
-    async def delete_preset(self, name: str) -> bool:
-        """Remove a preset; False if there was none."""
+    async def delete_preset(self, name: str, deliveries: Sequence[WebhookDelivery] = ()) -> bool:
+        """Remove a preset; False if there was none. ``deliveries`` as above."""
 
     async def add_access_key(self, key: AccessKey) -> None:
         """Add a key."""

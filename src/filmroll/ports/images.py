@@ -57,8 +57,12 @@ class ImagesCatalog(Protocol):
     async def which_live(self, images: Collection[str]) -> Collection[str]:
         """Return those of the ids under which there is an image that is not deleted."""
 
-    async def bury_image(self, image: str, purge_at: float) -> bool:
+    async def bury_image(
+        self, image: str, purge_at: float, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> bool:
         """Turn an image into a tombstone; from now on nothing can be added to it.
+
+        ``deliveries`` tell of it, and are kept in the same step.
 
         Its jobs that are not final become ``cancelled``, and so do the lines that wait for them.
         ``purge_at`` is when the housekeeper ends what its deletion may have left undone. False if

@@ -18,6 +18,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Epochs, ImageFilter, ImagePage
 from filmroll.usecases.resolve import require_possible
+from filmroll.usecases.webhooks.announcing import Announcer
 
 MAX_NAME = 255  # characters
 MAX_TAGS = 50
@@ -60,10 +61,13 @@ class Annotations:
 class Images:
     """The kept images."""
 
-    def __init__(self, blobs: BlobStore, catalog: Catalog, epochs: Epochs) -> None:
+    def __init__(
+        self, blobs: BlobStore, catalog: Catalog, epochs: Epochs, announcer: Announcer
+    ) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._epochs = epochs
+        self._announcer = announcer
 
     async def get(self, image: str) -> Image:
         """Return an image; raise NotFound, or Deleted for a tombstone."""
@@ -104,7 +108,8 @@ class Images:
 
         The tombstone comes first: whatever breaks off after it, the housekeeper ends.
         """
-        if not await self._catalog.bury_image(image, now() + PURGE_AFTER_SECONDS):
+        told = await self._announcer.deletion(image)
+        if not await self._catalog.bury_image(image, now() + PURGE_AFTER_SECONDS, told):
             await self._raise_unknown(image)
         self._epochs.bump(image)
         recipes = await self._catalog.drop_variants(image)

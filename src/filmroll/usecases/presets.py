@@ -8,13 +8,15 @@ from filmroll.instructions import OPERATIONS, PRESET_NAME
 from filmroll.model import Preset, now
 from filmroll.ports import Catalog
 from filmroll.usecases.resolve import Resolver
+from filmroll.usecases.webhooks.announcing import Announcer
 
 
 class Presets:
     """The kept presets."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, announcer: Announcer) -> None:
         self._catalog = catalog
+        self._announcer = announcer
         self._resolver = Resolver(catalog)
 
     async def put(self, name: str, instructions: Any) -> Preset:
@@ -29,9 +31,8 @@ class Presets:
             )
         text = (await self._resolver.resolve(instructions)).canonical()
         at = now()
-        await self._catalog.put_preset(
-            Preset(name=name, instructions=text, created_at=at, updated_at=at)
-        )
+        preset = Preset(name=name, instructions=text, created_at=at, updated_at=at)
+        await self._catalog.put_preset(preset, await self._announcer.preset(name, text))
         return await self.get(name)
 
     async def get(self, name: str) -> Preset:
@@ -47,5 +48,6 @@ class Presets:
 
     async def delete(self, name: str) -> None:
         """Remove a preset; raise NotFound."""
-        if not await self._catalog.delete_preset(name):
+        told = await self._announcer.preset(name, None)
+        if not await self._catalog.delete_preset(name, told):
             raise NotFound("There is no preset of this name; GET /v1/presets lists them.")

@@ -8,7 +8,7 @@ from starlette.types import Send
 
 from filmroll.errors import Forbidden, MethodNotAllowed, NotFound, RangeNotSatisfiable
 from filmroll.instructions import preset_names, presets_alone
-from filmroll.model import is_id
+from filmroll.model import image_tag, is_id, preset_tag
 from filmroll.usecases.download import Asset, variant_etag
 from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
 from filmroll.web.access import Gate, Permit
@@ -22,6 +22,7 @@ from filmroll.web.representation import (
     describing,
     etag_header,
     identifying,
+    tagging,
 )
 from filmroll.web.services import Services
 
@@ -42,7 +43,17 @@ class _Target:
     image: str
     instructions: str  # "" for the original
     presets_alone: bool  # nothing but presets: what ``presets_only`` lets through
-    lasting: bool  # no preset: the URL can never mean other bytes
+    presets: tuple[str, ...]
+
+    @property
+    def lasting(self) -> bool:
+        """Whether no preset can change what the URL means: it can never mean other bytes."""
+        return not self.presets
+
+    @property
+    def tags(self) -> list[str]:
+        """What a cache is purged by."""
+        return [image_tag(self.image), *map(preset_tag, self.presets)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +97,11 @@ class DeliveryRoute:
             raise Forbidden("This service delivers presets only.")
         permit = await self._gate.require_delivery(request, path, preset=target.presets_alone)
         stamp = self._hot.stamp(target.image)
-        asset = await self._asset(request, send, target, permit)
+        tags = tagging(self._settings.cache_tag_header, target.tags)
+        asset = await self._asset(request, send, target, permit, tags)
         if asset is None:
             return
-        answer = await self._opened(asset, bodiless=request.method == "HEAD")
+        answer = await self._opened(asset, tags, bodiless=request.method == "HEAD")
         try:
             if answer.data is not None and asset.lasting:
                 self._hot.put(path, asset.image, stamp, answer, asset.bytes)
@@ -99,7 +111,7 @@ class DeliveryRoute:
                 answer.file.close()
 
     async def _asset(
-        self, request: Request, send: Send, target: _Target, permit: Permit
+        self, request: Request, send: Send, target: _Target, permit: Permit, tags: Headers
     ) -> Asset | None:
         """Return the asset, made if need be; None if a 304 was sent without that."""
         if not target.instructions:
@@ -109,19 +121,20 @@ class DeliveryRoute:
         self._images.require_possible(image, [instructions])
         etag = variant_etag(image.id, instructions.recipe())
         if names_tag(request.headers, etag):
-            headers = [*COMMON, etag_header(etag), caching(permit, lasting=target.lasting)]
+            caching_ = caching(permit, lasting=target.lasting)
+            headers = [*COMMON, etag_header(etag), *tags, caching_]
             await _send_empty(send, 304, headers)
             return None
         return await self._downloads.variant(image, instructions, lasting=target.lasting)
 
-    async def _opened(self, asset: Asset, *, bodiless: bool) -> _Answer:
+    async def _opened(self, asset: Asset, tags: Headers, *, bodiless: bool) -> _Answer:
         if bodiless:
-            return _Answer(asset, identifying(asset))
+            return _Answer(asset, identifying(asset) + tags)
         if asset.bytes <= LARGEST_BYTES:
             asset, data = await self._downloads.read(asset)
-            return _Answer(asset, identifying(asset), data=data)
+            return _Answer(asset, identifying(asset) + tags, data=data)
         asset, file = await self._downloads.open(asset)
-        return _Answer(asset, identifying(asset), file=file)
+        return _Answer(asset, identifying(asset) + tags, file=file)
 
     async def _send(self, request: Request, send: Send, answer: _Answer, permit: Permit) -> None:
         asset = answer.asset
@@ -179,7 +192,7 @@ def _target(path: bytes) -> _Target:
         image,
         rest,
         presets_alone=bool(rest) and presets_alone(rest),
-        lasting=not rest or not preset_names(rest),
+        presets=tuple(preset_names(rest)) if rest else (),
     )
 
 

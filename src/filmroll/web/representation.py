@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -59,6 +59,18 @@ def caching(permit: Permit, *, lasting: bool) -> tuple[bytes, bytes]:
     scope = "public" if permit.shared else "private"
     immutable = ", immutable" if lasting else ""
     return b"cache-control", f"{scope}, max-age={seconds}{immutable}".encode()
+
+
+def tagging(header: str | None, tags: Sequence[str]) -> Headers:
+    """Return what tells a CDN by which tags to purge this; nothing if no header is named.
+
+    Those whose name speaks of tags (Cache-Tag, Edge-Cache-Tag) are separated by commas, those of
+    keys (Surrogate-Key, xkey) by spaces.
+    """
+    if header is None:
+        return []
+    separator = "," if "tag" in header.lower() else " "
+    return [(header.lower().encode(), separator.join(tags).encode())]
 
 
 def attachment(name: str, otherwise: str) -> tuple[bytes, bytes]:

@@ -212,6 +212,7 @@ def endpoint_view(endpoint: Endpoint, *, whole: bool) -> dict[str, Any]:
     """Return an endpoint of webhooks, without its secret.
 
     Many a URL is a secret itself: unless ``whole``, scheme and host are all that is told of it.
+    Of headers, which hold other services' keys, nobody is told more than the names.
     """
     url = urlsplit(endpoint.url)
     return {
@@ -219,6 +220,8 @@ def endpoint_view(endpoint: Endpoint, *, whole: bool) -> dict[str, Any]:
         "name": endpoint.name,
         "url": endpoint.url if whole else f"{url.scheme}://{url.netloc}",
         "events": None if endpoint.events is None else list(endpoint.events),
+        "headers": sorted(endpoint.headers),
+        "body": endpoint.body if whole else None,
         "state": endpoint.state,
         "detail": endpoint.detail,
         "created_at": timestamp(endpoint.created_at),

@@ -15,12 +15,17 @@ from filmroll.web.views import delivery_view, endpoint_view, json_response
 
 
 class WebhookBody(Fields):
-    """An endpoint to be told; without ``events`` of all but the items of batches."""
+    """An endpoint to be told; without ``events`` of all but the items of batches and purges.
+
+    ``headers`` and ``body`` take the place of ours: ``{tag}`` in them is what to purge.
+    """
 
     url: str
     events: Annotated[list[Event], Field(min_length=1)] | None = None
     secret: str | None = None
     name: str | None = None
+    headers: dict[str, str] | None = None
+    body: str | None = None
 
 
 class DeliveryQuery(Fields):
@@ -52,6 +57,8 @@ def _add_endpoints(router: APIRouter, services: Services, gate: Gate) -> None:
                 events=body.events,
                 secret=body.secret,
                 name=body.name,
+                headers=body.headers,
+                body=body.body,
                 endpoint_id=ids(0) if ids else None,
             )
             view = endpoint_view(made, whole=True) | {"secret": made.secret}

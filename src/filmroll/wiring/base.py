@@ -41,7 +41,7 @@ def build_base(settings: Settings, stores: Stores) -> Base:
     manifest = Manifest(catalog, outbox, settings.max_upload_bytes)
     return Base(
         spools=spools,
-        images=Images(blobs, catalog, stores.epochs),
+        images=Images(blobs, catalog, stores.epochs, announcer),
         outbox=outbox,
         announcer=announcer,
         uploads=Uploads(blobs=blobs, catalog=catalog, probe=probe, announcer=announcer),

@@ -132,7 +132,7 @@ def _services(
         jobs=jobs,
         downloads=downloads,
         export=Export(batches=batches, images=base.images, downloads=downloads),
-        presets=Presets(catalog),
+        presets=Presets(catalog, base.announcer),
         keys=Keys(catalog),
         idempotency=Idempotency(catalog),
         announcer=base.announcer,

@@ -8,6 +8,7 @@ from filmroll.queues.memory import MemoryQueue
 from filmroll.usecases.batch.manifest import Manifest
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.presets import Presets
+from filmroll.usecases.webhooks.announcing import Announcer
 from tests.unit.usecases.house import House
 
 
@@ -21,7 +22,7 @@ async def texts(manifest: Manifest, raw: object) -> list[str]:
 
 async def test_a_preset_means_what_it_means_now() -> None:
     catalog = MemoryCatalog()
-    manifest, presets = manifest_of(catalog), Presets(catalog)
+    manifest, presets = manifest_of(catalog), Presets(catalog, Announcer(catalog))
     await presets.put("thumb", "resize:width=10")
     assert await texts(manifest, "thumb") == ["resize:width=10"]
     await presets.put("thumb", "resize:width=20")

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from filmroll.catalog import rules
+from filmroll.catalog.dynamodb.deliveries import keep_deliveries
 from filmroll.catalog.dynamodb.part import Part
 from filmroll.catalog.dynamodb.record import item_of, pack, unpack
 from filmroll.catalog.dynamodb.schema import RECORD
 from filmroll.catalog.dynamodb.table import ABSENT, Key, number, text
-from filmroll.model import AccessKey, IdempotentRequest, Preset, SigningKey
+from filmroll.model import AccessKey, IdempotentRequest, Preset, SigningKey, WebhookDelivery
 
 # What there are few of lies under one ``pk``.
 _PRESETS, _ACCESS_KEYS, _SIGNING_KEYS = "presets", "access-keys", "signing-keys"
@@ -28,7 +29,9 @@ class Access(Part):
     # Answers before this time are forgotten, though DynamoDB takes its time to remove them.
     _forgotten_before = 0.0
 
-    async def put_preset(self, preset: Preset) -> None:
+    async def put_preset(self, preset: Preset, deliveries: Sequence[WebhookDelivery] = ()) -> None:
+        # First, for a crash between the two would lose them: one too many does no harm.
+        await keep_deliveries(self._table, deliveries)
         await self._change_item(
             (_PRESETS, preset.name),
             Preset,
@@ -43,7 +46,10 @@ class Access(Part):
     async def list_presets(self) -> Sequence[Preset]:
         return sorted(await self._all(_PRESETS), key=lambda preset: preset.name)
 
-    async def delete_preset(self, name: str) -> bool:
+    async def delete_preset(self, name: str, deliveries: Sequence[WebhookDelivery] = ()) -> bool:
+        if await self._table.get(_PRESETS, name) is None:
+            return False
+        await keep_deliveries(self._table, deliveries)  # first, as above
         return await self._table.delete((_PRESETS, name), "attribute_exists(pk)")
 
     async def add_access_key(self, key: AccessKey) -> None:

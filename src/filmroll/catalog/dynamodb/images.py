@@ -86,7 +86,9 @@ class Images(Jobs):
     async def which_live(self, images: Collection[str]) -> Collection[str]:
         return {it.id for it in await self._read_all(list(images)) if rules.live(it.image)}
 
-    async def bury_image(self, image: str, purge_at: float) -> bool:
+    async def bury_image(
+        self, image: str, purge_at: float, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> bool:
         at = now()
 
         def buried(record: Record) -> Record | None:
@@ -96,7 +98,8 @@ class Images(Jobs):
             job = record.job
             if job is not None and job.image == image:
                 job = rules.cancelled(job, at)
-            return replace(record, image=tombstone, job=job, purge_at=purge_at)
+            told = (*record.outgoing, *deliveries)
+            return replace(record, image=tombstone, job=job, purge_at=purge_at, outgoing=told)
 
         before, after = await self._change(image, buried)
         if after is None or before.image is None:
@@ -105,6 +108,7 @@ class Images(Jobs):
             await self._ledgers.note_end(after.job)
         await together([self.cancel_job(work, at) for work in before.works])
         await self._untag(before.image, before.image.tags)
+        await self._deliver(image, deliveries)
         return True
 
     async def drop_variants(self, image: str) -> Sequence[str]:

@@ -62,7 +62,9 @@ class MemoryCatalog(Uploads):
         items, following = cursors.page(found, limit, where)
         return ImagePage(items=items, next_cursor=following)
 
-    async def bury_image(self, image: str, purge_at: float) -> bool:
+    async def bury_image(
+        self, image: str, purge_at: float, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> bool:
         tombstone = rules.buried(self._images.get(image))
         if tombstone is None:
             return False
@@ -72,6 +74,7 @@ class MemoryCatalog(Uploads):
             if job.image == image:
                 self._jobs[job.id] = rules.cancelled(job, now())
                 self._end_line(self._jobs[job.id])
+        self._write_deliveries(deliveries)
         return True
 
     async def drop_variants(self, image: str) -> Sequence[str]:
@@ -184,9 +187,10 @@ class MemoryCatalog(Uploads):
         for job in ended:
             del self._jobs[job]
 
-    async def put_preset(self, preset: Preset) -> None:
+    async def put_preset(self, preset: Preset, deliveries: Sequence[WebhookDelivery] = ()) -> None:
         stored = self._presets.get(preset.name)
         self._presets[preset.name] = rules.kept_preset(stored, preset)
+        self._write_deliveries(deliveries)
 
     async def get_presets(self, names: Sequence[str]) -> Mapping[str, Preset]:
         return {name: self._presets[name] for name in names if name in self._presets}
@@ -194,8 +198,11 @@ class MemoryCatalog(Uploads):
     async def list_presets(self) -> Sequence[Preset]:
         return sorted(self._presets.values(), key=lambda preset: preset.name)
 
-    async def delete_preset(self, name: str) -> bool:
-        return self._presets.pop(name, None) is not None
+    async def delete_preset(self, name: str, deliveries: Sequence[WebhookDelivery] = ()) -> bool:
+        if self._presets.pop(name, None) is None:
+            return False
+        self._write_deliveries(deliveries)
+        return True
 
     async def add_access_key(self, key: AccessKey) -> None:
         self._access_keys.setdefault(key.id, key)

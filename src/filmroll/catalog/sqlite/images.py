@@ -42,8 +42,10 @@ class Images(Part):
     async def which_live(self, images: Collection[str]) -> Collection[str]:
         return self._db.read(_which_live, images)
 
-    async def bury_image(self, image: str, purge_at: float) -> bool:
-        return await self._db.write(_bury, image, purge_at)
+    async def bury_image(
+        self, image: str, purge_at: float, deliveries: Sequence[WebhookDelivery] = ()
+    ) -> bool:
+        return await self._db.write(_bury, image, purge_at, deliveries)
 
     async def drop_variants(self, image: str) -> Sequence[str]:
         return await self._db.write(_drop_variants, image)
@@ -122,7 +124,12 @@ def _which_live(connection: apsw.Connection, images: Collection[str]) -> Collect
     return {image for image in images if rows(connection, query, image)}
 
 
-def _bury(connection: apsw.Connection, image: str, purge_at: float) -> bool:
+def _bury(
+    connection: apsw.Connection,
+    image: str,
+    purge_at: float,
+    deliveries: Sequence[WebhookDelivery],
+) -> bool:
     stored = IMAGES.get(connection, image)
     tombstone = rules.buried(stored)
     if stored is None or tombstone is None:
@@ -133,6 +140,7 @@ def _bury(connection: apsw.Connection, image: str, purge_at: float) -> bool:
         cancelled = rules.cancelled(job, now())
         JOBS.put(connection, cancelled)
         end_line(connection, cancelled)
+    write_deliveries(connection, deliveries)
     return True
 
 

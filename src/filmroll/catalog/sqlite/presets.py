@@ -8,15 +8,16 @@ import apsw
 
 from filmroll.catalog import rules
 from filmroll.catalog.sqlite.tables import PRESETS, Part
-from filmroll.model import Preset
+from filmroll.catalog.sqlite.webhooks import write_deliveries
+from filmroll.model import Preset, WebhookDelivery
 from filmroll.sqlite import rows
 
 
 class Presets(Part):
     """The part of the catalog that knows presets."""
 
-    async def put_preset(self, preset: Preset) -> None:
-        await self._db.write(_put, preset)
+    async def put_preset(self, preset: Preset, deliveries: Sequence[WebhookDelivery] = ()) -> None:
+        await self._db.write(_put, preset, deliveries)
 
     async def get_presets(self, names: Sequence[str]) -> Mapping[str, Preset]:
         found = (self._db.read(PRESETS.get, name) for name in names)
@@ -25,14 +26,20 @@ class Presets(Part):
     async def list_presets(self) -> Sequence[Preset]:
         return self._db.read(PRESETS.select, "ORDER BY name")
 
-    async def delete_preset(self, name: str) -> bool:
-        return await self._db.write(_delete, name)
+    async def delete_preset(self, name: str, deliveries: Sequence[WebhookDelivery] = ()) -> bool:
+        return await self._db.write(_delete, name, deliveries)
 
 
-def _put(connection: apsw.Connection, preset: Preset) -> None:
+def _put(
+    connection: apsw.Connection, preset: Preset, deliveries: Sequence[WebhookDelivery]
+) -> None:
     stored = PRESETS.get(connection, preset.name)
     PRESETS.put(connection, rules.kept_preset(stored, preset))
+    write_deliveries(connection, deliveries)
 
 
-def _delete(connection: apsw.Connection, name: str) -> bool:
-    return bool(rows(connection, "DELETE FROM presets WHERE name = ? RETURNING name", name))
+def _delete(connection: apsw.Connection, name: str, deliveries: Sequence[WebhookDelivery]) -> bool:
+    if not rows(connection, "DELETE FROM presets WHERE name = ? RETURNING name", name):
+        return False
+    write_deliveries(connection, deliveries)
+    return True

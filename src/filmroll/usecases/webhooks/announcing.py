@@ -16,7 +16,14 @@ from filmroll.model import (
     now,
 )
 from filmroll.ports import Catalog
-from filmroll.usecases.webhooks.events import Happening, batch_ended, image_ended, job_failed
+from filmroll.usecases.webhooks.events import (
+    Happening,
+    batch_ended,
+    image_deleted,
+    image_ended,
+    job_failed,
+    preset_changed,
+)
 
 # How long a process believes to know the endpoints: an upload must not pay for a look at them.
 BELIEVED_SECONDS = 1.0
@@ -54,6 +61,14 @@ class Announcer:
         happened = [*failed, ended] if ended else failed
         return [one for each in happened for one in await self._addressed(each)]
 
+    async def deletion(self, image: str) -> Sequence[WebhookDelivery]:
+        """Return what is to be told of an image that is about to be deleted."""
+        return await self._addressed(image_deleted(image))
+
+    async def preset(self, name: str, instructions: str | None) -> Sequence[WebhookDelivery]:
+        """Return what is to be told of a preset that is about to change; None: to be removed."""
+        return await self._addressed(preset_changed(name, instructions))
+
     async def tell_ended(self) -> None:
         """Write down what is to be told of batches that have ended, each of them once."""
         for batch in await self._catalog.untold_batches(_BATCHES):
@@ -69,7 +84,7 @@ class Announcer:
                 event=happened.event,
                 body=happened.body(at),
                 created_at=at,
-                due_at=at,
+                due_at=at + happened.delay,
             )
             for endpoint in endpoints
         ]

@@ -2,7 +2,7 @@
 
 import base64
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from filmroll.errors import Conflict, InvalidRequest, NotFound
@@ -18,6 +18,7 @@ from filmroll.model import (
 )
 from filmroll.ports import Catalog, DeliveryFilter, DeliveryPage
 from filmroll.usecases.images import MAX_PAGE, Annotations
+from filmroll.usecases.webhooks import shaping
 from filmroll.usecases.webhooks.announcing import Announcer
 
 MAX_ENDPOINTS = 100  # whatever happens is written down once for each
@@ -41,6 +42,8 @@ class Endpoints:
         events: Sequence[Event] | None,
         secret: str | None,
         name: str | None,
+        headers: Mapping[str, str] | None = None,
+        body: str | None = None,
         endpoint_id: str | None = None,
     ) -> Endpoint:
         """Begin to tell a URL; return the same endpoint again under an id used before.
@@ -49,6 +52,7 @@ class Endpoints:
         out. Raises InvalidRequest with a pointer, and Conflict when there are too many.
         """
         Annotations(name=name).check()
+        shaping.check(headers or {}, body, events)
         endpoint = Endpoint(
             id=endpoint_id or new_id(),
             url=_checked_url(url),
@@ -56,6 +60,8 @@ class Endpoints:
             created_at=now(),
             events=None if events is None else tuple(dict.fromkeys(events)),
             name=name,
+            headers={key.lower(): value for key, value in (headers or {}).items()},
+            body=body,
         )
         if len(await self._catalog.list_endpoints()) >= MAX_ENDPOINTS:
             raise Conflict(

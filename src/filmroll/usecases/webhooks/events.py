@@ -10,9 +10,22 @@ from typing import Any
 
 from pydantic_core import to_json
 
-from filmroll.model import Batch, Event, Image, ImageState, Job, Problem, timestamp
+from filmroll.model import (
+    Batch,
+    Event,
+    Image,
+    ImageState,
+    Job,
+    Problem,
+    image_tag,
+    preset_tag,
+    timestamp,
+)
 
 _DETAIL = 1000  # characters
+# No machine hands out what was deleted for longer than 5 seconds; a cache that was purged sooner
+# could fetch it once more.
+PURGE_DELAY_SECONDS = 6.0
 
 _OF_IMAGE = {
     ImageState.READY: Event.IMAGE_READY,
@@ -26,8 +39,9 @@ class Happening:
 
     event: Event
     data: Mapping[str, Any]
-    batch: str | None
+    batch: str | None = None
     item: bool = False  # it is about one of the items of the batch
+    delay: float = 0.0  # seconds until it may be told
 
     def body(self, at: float) -> str:
         """Return what is posted about it."""
@@ -87,6 +101,18 @@ def batch_ended(batch: Batch) -> Happening:
         "finished_at": timestamp(batch.finished_at),
     }
     return Happening(event=Event.BATCH_COMPLETED, data=data, batch=batch.id)
+
+
+def image_deleted(image: str) -> Happening:
+    """Return that an image is gone: no more than its id, for it is to be forgotten."""
+    data = {"id": image, "tag": image_tag(image)}
+    return Happening(event=Event.IMAGE_DELETED, data=data, delay=PURGE_DELAY_SECONDS)
+
+
+def preset_changed(name: str, instructions: str | None) -> Happening:
+    """Return what a preset means from now on; None: nothing."""
+    data = {"name": name, "instructions": instructions, "tag": preset_tag(name)}
+    return Happening(event=Event.PRESET_CHANGED, data=data, delay=PURGE_DELAY_SECONDS)
 
 
 def _problem(problem: Problem | None) -> Mapping[str, str] | None:

@@ -12,6 +12,7 @@ from standardwebhooks import Webhook
 from filmroll.errors import FilmrollError, InternalError
 from filmroll.model import DeliveryState, Endpoint, EndpointState, WebhookDelivery, now
 from filmroll.ports import Catalog, Poster, Reply
+from filmroll.usecases.webhooks.shaping import body_of, headers_of
 
 # How long to wait after the first attempt, the second, and so on; after the last it has failed.
 RETRY_SECONDS = (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -100,9 +101,10 @@ class Sender:
         return isinstance(answer, Reply)
 
     async def _post(self, endpoint: Endpoint, delivery: WebhookDelivery) -> Reply | FilmrollError:
-        headers = signed(endpoint, delivery)
+        body = body_of(endpoint, delivery)
+        headers = signed(endpoint, delivery, body)
         try:
-            return await self._poster.post(endpoint.url, headers, delivery.body.encode())
+            return await self._poster.post(endpoint.url, headers, body.encode())
         except FilmrollError as fault:
             return fault
         except Exception:
@@ -110,14 +112,15 @@ class Sender:
             return InternalError("It could not be posted; the log of the service says why.")
 
 
-def signed(endpoint: Endpoint, delivery: WebhookDelivery) -> Mapping[str, str]:
-    """Return the headers of a post that begins now."""
+def signed(endpoint: Endpoint, delivery: WebhookDelivery, body: str) -> Mapping[str, str]:
+    """Return the headers of a post that begins now; names in small letters."""
     at = datetime.now(UTC)
     return {
-        "Content-Type": "application/json",
+        "content-type": "application/json",
+        **headers_of(endpoint, delivery),
         "webhook-id": delivery.id,
         "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": Webhook(endpoint.secret).sign(delivery.id, at, delivery.body),
+        "webhook-signature": Webhook(endpoint.secret).sign(delivery.id, at, body),
     }
 
 

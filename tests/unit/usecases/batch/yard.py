@@ -93,7 +93,7 @@ class Yard:
         probe, announcer = HeaderProbe(Limits()), Announcer(self.catalog)
         self.spools = Spools(self.folder / "spool", 8 * MIB)
         self.outbox = Outbox(self.catalog, self.queue)
-        self.images = Images(self.blobs, self.catalog, Epochs())
+        self.images = Images(self.blobs, self.catalog, Epochs(), announcer)
         self.batches = Batches(self.catalog, self.outbox)
         self.manifest = Manifest(self.catalog, self.outbox, 8 * MIB)
         kept = {"blobs": self.blobs, "catalog": self.catalog, "probe": probe}
