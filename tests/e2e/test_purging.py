@@ -59,11 +59,11 @@ def test_answers_are_tagged_with_image_and_presets(http: httpx.Client) -> None:
 
 
 def test_other_caches_want_commas(tmp_path) -> None:
-    with Service(tmp_path / "data", FILMROLL_CACHE_TAG_HEADER="Cache-Tag") as mine:
-        with mine.client() as http:
-            http.put("/v1/presets/thumb", json={"instructions": SMALL})
-            image = upload(http, tiny_jpeg(1)).json()["id"]
-            tags = http.get(f"/i/{image}/thumb").headers["cache-tag"]
+    mine = Service(tmp_path / "data", FILMROLL_CACHE_TAG_HEADER="Cache-Tag")
+    with mine, mine.client() as http:
+        http.put("/v1/presets/thumb", json={"instructions": SMALL})
+        image = upload(http, tiny_jpeg(1)).json()["id"]
+        tags = http.get(f"/i/{image}/thumb").headers["cache-tag"]
     assert tags == f"{image},preset-thumb"
 
 

@@ -4,11 +4,11 @@ import json
 
 import pytest
 
+from filmroll.catalog.tombstones import FRESH_SECONDS
 from filmroll.errors import InvalidRequest
 from filmroll.model import Endpoint, Event, WebhookDelivery
 from filmroll.usecases.webhooks import shaping
 from filmroll.usecases.webhooks.events import PURGE_DELAY_SECONDS, image_deleted, preset_changed
-from filmroll.catalog.tombstones import FRESH_SECONDS
 
 PURGES = (Event.IMAGE_DELETED, Event.PRESET_CHANGED)
 
