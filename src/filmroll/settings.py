@@ -131,6 +131,11 @@ class Settings(BaseSettings):
     unsigned_presets: bool = Field(
         default=False, description="Whether preset URLs need no signature when access is keys"
     )
+    fallback_image: Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")] | None = Field(
+        None,
+        description="The id of an image that is shown, by the same instructions, in the place of "
+        "one that is missing, deleted or broken; default: an error without a picture",
+    )
     cache_tag_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = Field(
         None,
         description="The header that names image and presets to a CDN, such as Surrogate-Key (its "

@@ -148,7 +148,8 @@ def test_presets_by_name(http: httpx.Client, image: dict) -> None:
     assert made.json()["instructions"] == "resize:width=33"
     answer = http.get(f"/i/{image['id']}/thumb")
     assert pyvips.Image.new_from_buffer(answer.content, "").width == 33
-    assert "immutable" not in answer.headers["cache-control"]
+    stale = "stale-while-revalidate=300, stale-if-error=86400"
+    assert answer.headers["cache-control"] == f"public, max-age=300, {stale}"
     http.put("/v1/presets/thumb", json={"instructions": "resize:width=44"})
     assert pyvips.Image.new_from_buffer(http.get(f"/i/{image['id']}/thumb").content, "").width == 44
     assert http.delete("/v1/presets/thumb").status_code == 204

@@ -1,32 +1,47 @@
 """``GET|HEAD /i/{id}`` and ``/i/{id}/{instructions}``: originals and variants."""
 
-from dataclasses import dataclass
-from typing import BinaryIO
+from dataclasses import dataclass, replace
+from typing import BinaryIO, Self
 
 from starlette.requests import Request
 from starlette.types import Send
 
-from filmroll.errors import Forbidden, MethodNotAllowed, NotFound, RangeNotSatisfiable
+from filmroll.errors import (
+    CorruptImage,
+    Deleted,
+    EngineCrashed,
+    FilmrollError,
+    Forbidden,
+    InternalError,
+    MethodNotAllowed,
+    NotFound,
+    RangeNotSatisfiable,
+)
 from filmroll.instructions import preset_names, presets_alone
 from filmroll.model import image_tag, is_id, preset_tag
 from filmroll.usecases.download import Asset, variant_etag
 from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
 from filmroll.web.access import Gate, Permit
 from filmroll.web.conditional import Range, Unsatisfiable, names_tag, not_modified, wanted_range
+from filmroll.web.problems import STATUS
 from filmroll.web.representation import (
     COMMON,
+    COMMON_WHOLE,
     Headers,
     attachment,
     caching,
     chunks,
     describing,
     etag_header,
+    fallback_caching,
     identifying,
     tagging,
 )
 from filmroll.web.services import Services
 
 _CONDITIONS = {b"range", b"if-range", b"if-none-match", b"if-modified-since"}
+# Faults of an image: in its place another may be shown.
+_ABSENT = (NotFound, Deleted, CorruptImage, EngineCrashed, InternalError)
 _METHODS = "GET, HEAD, OPTIONS"
 _PREFLIGHT: Headers = [
     (b"allow", _METHODS.encode()),
@@ -65,6 +80,20 @@ class _Answer:
     data: bytes | None = None
     file: BinaryIO | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.file is not None:
+            self.file.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Unchanged:
+    """That the client's copy is still good, and what is said with that."""
+
+    headers: Headers
+
 
 class DeliveryRoute:
     """Hands out pictures; everything but the bytes is decided before they are touched."""
@@ -97,38 +126,66 @@ class DeliveryRoute:
             raise Forbidden("This service delivers presets only.")
         permit = await self._gate.require_delivery(request, path, preset=target.presets_alone)
         stamp = self._hot.stamp(target.image)
-        tags = tagging(self._settings.cache_tag_header, target.tags)
-        asset = await self._asset(request, send, target, permit, tags)
-        if asset is None:
-            return
-        answer = await self._opened(asset, tags, bodiless=request.method == "HEAD")
         try:
-            if answer.data is not None and asset.lasting:
-                self._hot.put(path, asset.image, stamp, answer, asset.bytes)
+            answer = await self._found(request, target)
+        except _ABSENT as fault:
+            await self._stand_in(request, send, target, permit, fault)
+            return
+        if isinstance(answer, _Unchanged):
+            headers = [*answer.headers, caching(permit, lasting=target.lasting)]
+            await _send_empty(send, 304, headers)
+            return
+        with answer:
+            if answer.data is not None and target.lasting:
+                self._hot.put(path, target.image, stamp, answer, answer.asset.bytes)
             await self._send(request, send, answer, permit)
-        finally:
-            if answer.file is not None:
-                answer.file.close()
 
-    async def _asset(
-        self, request: Request, send: Send, target: _Target, permit: Permit, tags: Headers
-    ) -> Asset | None:
-        """Return the asset, made if need be; None if a 304 was sent without that."""
+    async def _found(self, request: Request, target: _Target) -> "_Answer | _Unchanged":
+        """Find what is asked for, made if need be; not even that if the client has it already."""
+        tags = tagging(self._settings.cache_tag_header, target.tags)
         if not target.instructions:
-            return await self._downloads.original(target.image)
+            return await self._opened(request, await self._downloads.original(target.image), tags)
         image = await self._images.get(target.image)
         instructions = await self._downloads.instructions(target.instructions)
         self._images.require_possible(image, [instructions])
         etag = variant_etag(image.id, instructions.recipe())
         if names_tag(request.headers, etag):
-            caching_ = caching(permit, lasting=target.lasting)
-            headers = [*COMMON, etag_header(etag), *tags, caching_]
-            await _send_empty(send, 304, headers)
-            return None
-        return await self._downloads.variant(image, instructions, lasting=target.lasting)
+            return _Unchanged([*COMMON, etag_header(etag), *tags])
+        asset = await self._downloads.variant(image, instructions, lasting=target.lasting)
+        return await self._opened(request, asset, tags)
 
-    async def _opened(self, asset: Asset, tags: Headers, *, bodiless: bool) -> _Answer:
-        if bodiless:
+    async def _stand_in(
+        self, request: Request, send: Send, target: _Target, permit: Permit, fault: FilmrollError
+    ) -> None:
+        """Send the fallback image by the same instructions, with the status of the fault.
+
+        Whole, and without a tag: no copy of it is to be taken for the picture itself later on.
+        Raises the fault if there is none, or if that one has a fault, too.
+        """
+        fallback = self._settings.fallback_image
+        if fallback is None:
+            raise fault
+        plain = Request({**request.scope, "headers": []})
+        try:
+            answer = await self._found(plain, replace(target, image=fallback))
+        except FilmrollError:
+            raise fault from None
+        assert isinstance(answer, _Answer), "nothing was asked about it"
+        with answer:
+            tags = tagging(self._settings.cache_tag_header, [*target.tags, image_tag(fallback)])
+            headers = [
+                *COMMON_WHOLE,
+                *tags,
+                fallback_caching(permit),
+                (b"filmroll-fallback", fault.code.encode()),
+                *describing(answer.asset),
+            ]
+            await _send_part(request, send, answer, headers, status=STATUS[fault.kind])
+
+    async def _opened(self, request: Request, asset: Asset, tags: Headers) -> _Answer:
+        """Get hold of the bytes, if the client is to have them."""
+        unchanged = not_modified(request.headers, asset.etag, asset.created_at)
+        if request.method == "HEAD" or unchanged:
             return _Answer(asset, identifying(asset) + tags)
         if asset.bytes <= LARGEST_BYTES:
             asset, data = await self._downloads.read(asset)
@@ -153,7 +210,13 @@ class DeliveryRoute:
 
 
 async def _send_part(
-    request: Request, send: Send, answer: _Answer, headers: Headers, part: Range | None
+    request: Request,
+    send: Send,
+    answer: _Answer,
+    headers: Headers,
+    part: Range | None = None,
+    *,
+    status: int = 200,
 ) -> None:
     size = answer.asset.bytes
     first, length = (part.first, part.length) if part else (0, size)
@@ -161,7 +224,7 @@ async def _send_part(
         span = f"bytes {part.first}-{part.last}/{size}".encode()
         headers.append((b"content-range", span))
     headers.append((b"content-length", str(length).encode()))
-    status = 206 if part else 200
+    status = 206 if part else status
     await send({"type": "http.response.start", "status": status, "headers": headers})
     body = b""
     if request.method == "GET" and answer.data is not None:

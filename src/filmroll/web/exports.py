@@ -23,7 +23,7 @@ from filmroll.usecases.batch.naming import FAILURES
 from filmroll.web.access import Gate
 from filmroll.web.incoming import Incoming
 from filmroll.web.problems import problem_body
-from filmroll.web.representation import COMMON, Headers, attachment, chunks
+from filmroll.web.representation import COMMON_WHOLE, Headers, attachment, chunks
 from filmroll.web.requests import one, query
 from filmroll.web.services import Services
 from filmroll.web.streams import deliver, ndjson
@@ -165,8 +165,7 @@ def _signed_part(request: Request) -> bytes:
 def _headers(batch: Batch, kind: str) -> Headers:
     name = f"{(batch.name or batch.id)[:_LONGEST_NAME]}.{kind}"
     return [
-        *(header for header in COMMON if header[0] != b"accept-ranges"),
-        (b"accept-ranges", b"none"),
+        *COMMON_WHOLE,
         (b"cache-control", b"private, no-store"),
         (b"content-type", _CONTENT_TYPES[kind]),
         attachment(name, f"{batch.id}.{kind}"),

@@ -3,7 +3,8 @@
 import asyncio
 import base64
 import re
-from collections.abc import AsyncIterator, Sequence
+import sys
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import BinaryIO
 from urllib.parse import quote
 
@@ -17,17 +18,29 @@ from filmroll.web.views import CONTENT_TYPES
 Headers = list[tuple[bytes, bytes]]
 
 _YEAR_SECONDS = 31_536_000
-# A preset can come to mean something else: its URLs are looked at again soon.
+# A preset can come to mean something else: its URLs are looked at again soon, at first behind the
+# back of someone who is shown the old picture once more; for a day if there is no answer.
 _PRESET_SECONDS = 300
+_STALE_SECONDS = {"stale-while-revalidate": 300, "stale-if-error": 86_400}
+_FALLBACK_SECONDS = 60
 _CHUNK_BYTES = 256 << 10
 
 COMMON: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"content-security-policy", b"default-src 'none'; sandbox"),
     (b"access-control-allow-origin", b"*"),
-    (b"access-control-expose-headers", b"ETag, Repr-Digest, Content-Range, X-Request-Id"),
+    (
+        b"access-control-expose-headers",
+        b"ETag, Repr-Digest, Content-Range, X-Request-Id, Filmroll-Fallback",
+    ),
     (b"cross-origin-resource-policy", b"cross-origin"),
     (b"accept-ranges", b"bytes"),
+]
+
+# Of what has no parts: an archive that is written while it is sent, a stand-in.
+COMMON_WHOLE: Headers = [
+    *(header for header in COMMON if header[0] != b"accept-ranges"),
+    (b"accept-ranges", b"none"),
 ]
 
 
@@ -53,12 +66,30 @@ def caching(permit: Permit, *, lasting: bool) -> tuple[bytes, bytes]:
 
     A URL that always means these bytes: for ever, but not past its signature.
     """
-    seconds = _YEAR_SECONDS if lasting else _PRESET_SECONDS
-    if permit.ends is not None:
-        seconds = max(0, min(seconds, permit.ends - int(now())))
-    scope = "public" if permit.shared else "private"
-    immutable = ", immutable" if lasting else ""
-    return b"cache-control", f"{scope}, max-age={seconds}{immutable}".encode()
+    if lasting:
+        return _cache_control(permit, _YEAR_SECONDS, immutable=True)
+    return _cache_control(permit, _PRESET_SECONDS, _STALE_SECONDS)
+
+
+def fallback_caching(permit: Permit) -> tuple[bytes, bytes]:
+    """Return how long the stand-in for a picture may be kept: it says nothing that lasts."""
+    return _cache_control(permit, _FALLBACK_SECONDS)
+
+
+def _cache_control(
+    permit: Permit, seconds: int, stale: Mapping[str, int] = {}, *, immutable: bool = False
+) -> tuple[bytes, bytes]:
+    """Write the header; ``stale`` says how much longer a copy may serve, and when."""
+    left = sys.maxsize if permit.ends is None else max(0, permit.ends - int(now()))
+    fresh = min(seconds, left)
+    more = {name: min(longest, left - fresh) for name, longest in stale.items()}
+    words = [
+        "public" if permit.shared else "private",
+        f"max-age={fresh}",
+        *(["immutable"] if immutable else []),
+        *(f"{name}={added}" for name, added in more.items() if added),
+    ]
+    return b"cache-control", ", ".join(words).encode()
 
 
 def tagging(header: str | None, tags: Sequence[str]) -> Headers:
