@@ -21,6 +21,7 @@ from filmroll.instructions import parse_canonical
 from filmroll.limits import Limits
 from filmroll.model import Problem
 from filmroll.ports import Picture
+from filmroll.stopwatch import Stopwatch
 
 
 def main() -> None:
@@ -49,15 +50,15 @@ def _answer(
         return {"check": selfcheck.report()}, []
     wanted = [parse_canonical(text) for text in request["wanted"]]
     overlays = dict(zip(request["overlays"], files[1:], strict=True))
+    watch = Stopwatch()
     try:
-        results = pipeline.make(files[0], wanted, overlays, limits, output)
+        results = pipeline.make(files[0], wanted, overlays, limits, output, watch=watch)
     except FilmrollError as error:
         return {"problem": asdict(Problem.of(error))}, []
     except MemoryError:
         return {"problem": asdict(Problem.of(too_much_memory()))}, []
-    return {"results": [_entry(result) for result in results]}, [
-        result.data for result in results if isinstance(result, Picture)
-    ]
+    message = {"results": [_entry(result) for result in results], "spent": watch.laps}
+    return message, [result.data for result in results if isinstance(result, Picture)]
 
 
 def _entry(result: Picture | Problem) -> dict[str, Any]:

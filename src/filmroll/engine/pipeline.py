@@ -49,6 +49,7 @@ from filmroll.instructions import (
 from filmroll.limits import Limits
 from filmroll.model import Problem
 from filmroll.ports import Picture
+from filmroll.stopwatch import Stopwatch
 
 Data = mmap.mmap | bytes
 
@@ -75,18 +76,22 @@ def make(
     overlays: Mapping[str, Data],
     limits: Limits,
     output_bytes: int = sys.maxsize,
+    *,
+    watch: Stopwatch | None = None,
 ) -> list[Picture | Problem]:
     """Return one result for each of ``wanted``, all from one decode, in ``output_bytes`` in all.
 
     A fault of one variant is a Problem in its place; one of the source raises CorruptImage,
     UnsupportedMedia, TooManyPixels, TooManyFrames or ProcessingLimit.
     """
+    watch = watch or Stopwatch()
     source = loaders.open_source(data, limits)
     faults = [_fault(instructions, source) for instructions in wanted]
     sound = [item for item, fault in zip(wanted, faults, strict=True) if fault is None]
     if not sound:
         return [fault for fault in faults if fault is not None]
     canvas = decoded(source, sound)
+    watch.lap("decode")
     opened = _overlays(overlays, limits)
     results: list[Picture | Problem] = []
     room = output_bytes
@@ -98,6 +103,7 @@ def make(
             else:
                 room -= len(result.data)
         results.append(result)
+    watch.lap("encode")  # and the steps; of a stream, the decoding
     return results
 
 

@@ -15,6 +15,7 @@ from filmroll.model import Problem
 from filmroll.ports import Picture
 
 _LINE_PER_CHILD = 4
+_LAPS = ("decode", "encode")
 
 
 class EnginePool:
@@ -110,9 +111,13 @@ def _results(message: dict[str, Any], blobs: list[bytes]) -> list[Picture | Prob
     try:
         if "problem" in message:
             raise Problem(**message["problem"]).error()
+        # A child may be in foreign hands: of what it says, figures under names that we know.
+        spent = {name: float(message["spent"][name]) for name in _LAPS if name in message["spent"]}
         return [
-            Problem(**entry["problem"]) if "problem" in entry else Picture(data=next(data), **entry)
+            Problem(**entry["problem"])
+            if "problem" in entry
+            else Picture(data=next(data), spent=spent, **entry)
             for entry in message["results"]
         ]
-    except (KeyError, TypeError, StopIteration) as error:
+    except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise InternalError("The engine gave an answer that makes no sense.") from error

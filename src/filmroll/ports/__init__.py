@@ -20,7 +20,7 @@ from filmroll.ports.catalog import Catalog
 from filmroll.ports.images import ImageFilter, ImagePage, ImagesCatalog
 from filmroll.ports.jobs import JobsCatalog
 from filmroll.ports.outside import Fetched, Fetcher, Poster, Reply, Sink
-from filmroll.ports.processing import Engine, Epochs, Picture, Probe, Processor
+from filmroll.ports.processing import Engine, Epochs, Fresh, Picture, Probe, Processor
 from filmroll.ports.queue import Delivery, Depth, JobQueue
 from filmroll.ports.uploads import PartStanding, UploadsCatalog
 from filmroll.ports.webhooks import DeliveryFilter, DeliveryPage, WebhooksCatalog
@@ -47,6 +47,7 @@ __all__ = [
     "Epochs",
     "Fetched",
     "Fetcher",
+    "Fresh",
     "ImageFilter",
     "ImagePage",
     "ImagesCatalog",

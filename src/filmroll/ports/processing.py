@@ -1,7 +1,7 @@
 """Pixels, and the role that works on them."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from filmroll.instructions import Instructions
@@ -17,6 +17,15 @@ class Picture:
     width: int
     height: int
     frames: int
+    spent: Mapping[str, float] = field(default_factory=dict)  # seconds: decode, encode; in common
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Fresh:
+    """A variant that somebody waits for; ``spent``: seconds by step, empty if it was kept."""
+
+    variant: Variant
+    spent: Mapping[str, float] = field(default_factory=dict)
 
 
 class Engine(Protocol):
@@ -55,7 +64,7 @@ class Processor(Protocol):
 
     async def make_variant(
         self, image: str, instructions: Instructions, *, again: bool = False
-    ) -> Variant:
+    ) -> Fresh:
         """Make and keep one variant, or return the one that is kept; the same for all who ask.
 
         ``again``: the kept one's bytes are lost or damaged; make them anew.

@@ -2,13 +2,14 @@
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from filmroll.errors import InternalError
 from filmroll.instructions import Instructions
-from filmroll.model import Image, Variant, VariantState, original_key, variant_key
-from filmroll.ports import BlobStore, Catalog, Processor
+from filmroll.model import Image, VariantState, original_key, variant_key
+from filmroll.ports import BlobStore, Catalog, Fresh, Processor
 from filmroll.usecases.images import Images
 from filmroll.usecases.resolve import Resolver
 
@@ -26,6 +27,7 @@ class Asset:
     created_at: float
     lasting: bool  # whether the URL can never mean other bytes
     instructions: Instructions | None  # that made it; None for an original
+    spent: Mapping[str, float] = field(default_factory=dict)  # s by step, if it was made just now
 
 
 class Downloads:
@@ -63,10 +65,11 @@ class Downloads:
         """Describe a variant, made now if it is not kept; raise what stands against it."""
         recipe = instructions.recipe()
         variant = await self._catalog.get_variant(image.id, recipe)
-        if variant is None or variant.state is not VariantState.READY:
-            await self._resolver.require_watermarks(instructions)
-            variant = await self._processor.make_variant(image.id, instructions)
-        return _asset(variant, instructions, lasting=lasting)
+        if variant is not None and variant.state is VariantState.READY:
+            return _asset(Fresh(variant=variant), instructions, lasting=lasting)
+        await self._resolver.require_watermarks(instructions)
+        fresh = await self._processor.make_variant(image.id, instructions)
+        return _asset(fresh, instructions, lasting=lasting)
 
     async def open(self, asset: Asset) -> tuple[Asset, BinaryIO]:
         """Open the bytes; raise Deleted if the image went away meanwhile.
@@ -112,7 +115,8 @@ def variant_etag(image: str, recipe: str) -> str:
     return f"{image}.{recipe}"
 
 
-def _asset(variant: Variant, instructions: Instructions, *, lasting: bool) -> Asset:
+def _asset(fresh: Fresh, instructions: Instructions, *, lasting: bool) -> Asset:
+    variant = fresh.variant
     return Asset(
         image=variant.image,
         key=variant_key(variant.image, variant.recipe),
@@ -123,4 +127,5 @@ def _asset(variant: Variant, instructions: Instructions, *, lasting: bool) -> As
         created_at=variant.created_at,
         lasting=lasting,
         instructions=instructions,
+        spent=fresh.spent,
     )

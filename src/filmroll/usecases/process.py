@@ -28,7 +28,7 @@ from filmroll.model import (
     Variant,
     now,
 )
-from filmroll.ports import BlobStore, Catalog, Engine
+from filmroll.ports import BlobStore, Catalog, Engine, Fresh
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.errands import Errand, NotNow, called_off
 from filmroll.usecases.images import living
@@ -84,21 +84,23 @@ class Processing:
 
     async def make_variant(
         self, image: str, instructions: Instructions, *, again: bool = False
-    ) -> Variant:
+    ) -> Fresh:
         """Return the kept variant, or make and keep it; raise what stands against it."""
         recipe = instructions.recipe()
-        variant = None if again else await self._catalog.get_variant(image, recipe)
-        if variant is None or passing(variant.problem):
+        kept = None if again else await self._catalog.get_variant(image, recipe)
+        if kept is not None and not passing(kept.problem):
+            fresh = Fresh(variant=kept)
+        else:
             await living(self._catalog, image)
             if not self._renderer.under_way(image, recipe):
                 self._admission.refuse_if_full(Lane.INTERACTIVE)
             try:
-                variant = await self._make_now(image, instructions)
+                fresh = await self._make_now(image, instructions)
             except EngineCrashed:  # perhaps not by this image: look once more before blaming it
-                variant = await self._make_now(image, instructions)
-        if variant.problem is not None:
-            raise variant.problem.error()
-        return variant
+                fresh = await self._make_now(image, instructions)
+        if fresh.variant.problem is not None:
+            raise fresh.variant.problem.error()
+        return fresh
 
     async def _refuse_if_full(self, claimed: Job) -> None:
         """Raise Overloaded where there is no place to wait for an engine; that is no attempt."""
@@ -110,7 +112,7 @@ class Processing:
             await self._catalog.release_job(claimed, now() + OVERDUE_SECONDS)
             raise
 
-    async def _make_now(self, image: str, instructions: Instructions) -> Variant:
+    async def _make_now(self, image: str, instructions: Instructions) -> Fresh:
         made = await self._renderer.make(image, [instructions], Lane.INTERACTIVE, record=True)
         return made[instructions.recipe()]
 
@@ -145,7 +147,7 @@ class Processing:
             if passing(problem) and job.attempts < MAX_CRASHES:
                 await self._give_back(job, delay=0.0)
                 return None
-            return await self._end(job, problem, tuple(made.values()))
+            return await self._end(job, problem, [one.variant for one in made.values()])
 
     async def _variants(self, job: Job) -> Made:
         wanted = [parse_canonical(text) for text in job.instructions]
@@ -198,7 +200,7 @@ class Processing:
 
 def _worst(made: Made) -> Problem | None:
     """Return a problem that another attempt may not have, else the first there is."""
-    problems = [variant.problem for variant in made.values() if variant.problem]
+    problems = [one.variant.problem for one in made.values() if one.variant.problem]
     return max(problems, key=passing, default=None)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from functools import partial
@@ -27,7 +27,8 @@ from filmroll.model import (
     original_key,
     variant_key,
 )
-from filmroll.ports import BlobStore, Catalog, Engine, Picture
+from filmroll.ports import BlobStore, Catalog, Engine, Fresh, Picture
+from filmroll.stopwatch import Stopwatch
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.hot import LARGEST_BYTES
 from filmroll.usecases.liveness import Liveness
@@ -42,7 +43,7 @@ _WATERMARK_GONE = Problem.of(
 
 _HASHED_AT_ONCE = 1 << 20  # bytes; more would be felt by others on the event loop
 
-Made = Mapping[str, Variant]  # by recipe
+Made = Mapping[str, Fresh]  # by recipe
 
 
 def passing(problem: Problem | None) -> bool:
@@ -96,11 +97,11 @@ class Renderer:
                 key = (image, one.recipe())
                 self._flying[key] = _Flight(task, record)
                 task.add_done_callback(partial(self._landed, key))
-        made: dict[str, Variant] = {}
+        made: dict[str, Fresh] = {}
         for flight in {self._flying[key] for key in keys}:
             arrived = await asyncio.shield(flight.task)
             if record and not flight.recorded:  # a job's, which may come to write them or not
-                asked = [arrived[recipe] for _, recipe in keys if recipe in arrived]
+                asked = [arrived[recipe].variant for _, recipe in keys if recipe in arrived]
                 await self._record(image, asked)
             made |= arrived
         return {recipe: made[recipe] for _, recipe in keys}
@@ -117,8 +118,9 @@ class Renderer:
     async def _render(
         self, image: str, wanted: Sequence[Instructions], lane: Lane, *, record: bool
     ) -> Made:
+        watch = Stopwatch()
         try:
-            results = await self._results(image, wanted, lane)
+            results = await self._results(image, wanted, lane, watch)
         except _PASSING:
             raise
         except REFUSALS as fault:
@@ -127,7 +129,9 @@ class Renderer:
         variants = await asyncio.gather(*kept)
         if record:
             await self._record(image, variants)
-        return {variant.recipe: variant for variant in variants}
+        watch.lap("store")
+        spent = _spent(watch.laps, results.values())
+        return {variant.recipe: Fresh(variant=variant, spent=spent) for variant in variants}
 
     async def _record(self, image: str, variants: Sequence[Variant]) -> None:
         lasting = [variant for variant in variants if not passing(variant.problem)]
@@ -136,7 +140,7 @@ class Renderer:
             raise Deleted("This image was deleted while its variant was made.")
 
     async def _results(
-        self, image: str, wanted: Sequence[Instructions], lane: Lane
+        self, image: str, wanted: Sequence[Instructions], lane: Lane, watch: Stopwatch
     ) -> dict[Instructions, Picture | Problem]:
         async with AsyncExitStack() as files:
             source = await self._blobs.open(original_key(image))
@@ -152,9 +156,11 @@ class Renderer:
             possible = [one for one in wanted if all(overlays[mark] for mark in one.watermarks)]
             there = {mark: overlay for mark, overlay in overlays.items() if overlay is not None}
             made: Sequence[Picture | Problem] = ()
+            watch.lap("fetch")
             if possible:
                 async with self._admission.slot(lane):
                     made = await self._engines[lane].make(source, possible, there)
+                watch.lap("engine")
                 if lane is Lane.INTERACTIVE:
                     self._liveness.note()
         results: dict[Instructions, Picture | Problem] = dict.fromkeys(wanted, _WATERMARK_GONE)
@@ -195,6 +201,18 @@ class Renderer:
             bytes=len(result.data),
             sha256=sha256,
         )
+
+
+def _spent(laps: Mapping[str, float], results: Iterable[Picture | Problem]) -> Mapping[str, float]:
+    """Return the seconds of each step; what the engine itself did not need was waiting for it."""
+    inside = next((one.spent for one in results if isinstance(one, Picture)), {})
+    waited = max(0.0, laps.get("engine", 0.0) - sum(inside.values()))
+    return {
+        "queue": waited,
+        "fetch": laps.get("fetch", 0.0),
+        **inside,
+        "store": laps.get("store", 0.0),
+    }
 
 
 async def _sha256(data: bytes) -> str:

@@ -27,6 +27,7 @@ from filmroll.web.problems import STATUS
 from filmroll.web.representation import (
     COMMON,
     COMMON_WHOLE,
+    FROM_MEMORY,
     Headers,
     attachment,
     caching,
@@ -36,6 +37,7 @@ from filmroll.web.representation import (
     fallback_caching,
     identifying,
     tagging,
+    timing,
 )
 from filmroll.web.services import Services
 
@@ -137,8 +139,10 @@ class DeliveryRoute:
             return
         with answer:
             if answer.data is not None and target.lasting:
-                self._hot.put(path, target.image, stamp, answer, answer.asset.bytes)
-            await self._send(request, send, answer, permit)
+                hot = replace(answer, headers=[*answer.headers, FROM_MEMORY])
+                self._hot.put(path, target.image, stamp, hot, answer.asset.bytes)
+            timed = replace(answer, headers=answer.headers + timing(answer.asset))
+            await self._send(request, send, timed, permit)
 
     async def _found(self, request: Request, target: _Target) -> "_Answer | _Unchanged":
         """Find what is asked for, made if need be; not even that if the client has it already."""

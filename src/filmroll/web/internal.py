@@ -4,14 +4,28 @@ import hmac
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, ConfigDict, TypeAdapter
+from pydantic_core import from_json, to_json
 
 from filmroll.errors import NotFound, Unauthenticated
 from filmroll.instructions import parse
 from filmroll.model import Job, Variant
+from filmroll.ports import Fresh
 from filmroll.web.services import Services
 
 JOB = TypeAdapter(Job)
-VARIANT = TypeAdapter(Variant)
+_VARIANT = TypeAdapter(Variant)
+
+
+def dump_fresh(fresh: Fresh) -> bytes:
+    """Return a variant as JSON, with what was spent on it beside its own fields."""
+    return to_json(_VARIANT.dump_python(fresh.variant, mode="json") | {"spent": fresh.spent})
+
+
+def load_fresh(text: bytes) -> Fresh:
+    """Read what ``dump_fresh`` wrote."""
+    fields = from_json(text)
+    spent = fields.pop("spent", {})
+    return Fresh(variant=_VARIANT.validate_python(fields), spent=spent)
 
 
 class VariantCall(BaseModel):
@@ -45,7 +59,7 @@ def internal(services: Services) -> APIRouter:
     @router.post("/variants")
     async def make_variant(call: VariantCall) -> Response:
         instructions = parse(call.instructions)
-        variant = await services.processor.make_variant(call.image, instructions, again=call.again)
-        return Response(VARIANT.dump_json(variant), media_type="application/json")
+        fresh = await services.processor.make_variant(call.image, instructions, again=call.again)
+        return Response(dump_fresh(fresh), media_type="application/json")
 
     return router

@@ -6,8 +6,9 @@ import httpx
 
 from filmroll.errors import NotFound, Overloaded
 from filmroll.instructions import Instructions
-from filmroll.model import Job, Problem, Variant
-from filmroll.web.internal import JOB, VARIANT
+from filmroll.model import Job, Problem
+from filmroll.ports import Fresh
+from filmroll.web.internal import JOB, load_fresh
 
 CONNECT_SECONDS = 2.0
 CALL_SECONDS = 120.0
@@ -34,10 +35,10 @@ class RemoteProcessor:
 
     async def make_variant(
         self, image: str, instructions: Instructions, *, again: bool = False
-    ) -> Variant:
+    ) -> Fresh:
         """Make a variant there; raise what it is refused with there."""
         call = {"image": image, "instructions": instructions.canonical(), "again": again}
-        return VARIANT.validate_json(await self._call("/internal/variants", call))
+        return load_fresh(await self._call("/internal/variants", call))
 
     async def close(self) -> None:
         """Close all connections."""

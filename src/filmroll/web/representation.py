@@ -34,6 +34,7 @@ COMMON: Headers = [
         b"ETag, Repr-Digest, Content-Range, X-Request-Id, Filmroll-Fallback",
     ),
     (b"cross-origin-resource-policy", b"cross-origin"),
+    (b"timing-allow-origin", b"*"),
     (b"accept-ranges", b"bytes"),
 ]
 
@@ -48,6 +49,21 @@ def identifying(asset: Asset) -> Headers:
     """Return what is said with an asset whether its bytes follow or not."""
     modified = (b"last-modified", http_date(asset.created_at).encode())
     return [*COMMON, etag_header(asset.etag), modified]
+
+
+# An answer that costs no more than to hand it out says so.
+FROM_MEMORY = (b"server-timing", b"cache;desc=memory")
+_FROM_STORE = (b"server-timing", b"cache;desc=store")
+
+
+def timing(asset: Asset) -> Headers:
+    """Return where the time went; of a variant that was kept, that it was."""
+    if asset.instructions is None:
+        return []
+    if not asset.spent:
+        return [_FROM_STORE]
+    laps = (f"{name};dur={seconds * 1000:.1f}" for name, seconds in asset.spent.items())
+    return [(b"server-timing", ", ".join(laps).encode())]
 
 
 def describing(asset: Asset) -> Headers:

@@ -103,7 +103,7 @@ async def test_a_fault_that_may_pass_is_not_kept(house, fault):
     with pytest.raises((ProcessingLimit, InternalError)):
         await house.processing.make_variant(image.id, WANTED)
     assert await house.variant(image) is None
-    assert (await house.processing.make_variant(image.id, WANTED)).problem is None
+    assert (await house.processing.make_variant(image.id, WANTED)).variant.problem is None
 
 
 async def test_a_job_that_ended_by_it_does_not_bind_who_asks_later(house):
@@ -111,7 +111,7 @@ async def test_a_job_that_ended_by_it_does_not_bind_who_asks_later(house):
     house.engine.script = [Problem.of(ProcessingLimit("x"))] * process.MAX_CRASHES
     await house.processing.run_job(job.id)
     assert (await house.variant(image)).problem
-    assert (await house.processing.make_variant(image.id, WANTED)).problem is None
+    assert (await house.processing.make_variant(image.id, WANTED)).variant.problem is None
     assert (await house.variant(image)).problem is None
 
 
@@ -146,7 +146,7 @@ async def test_who_joins_a_job_has_a_variant_that_is_recorded_though_the_job_is_
     working, asking = await joined(house, image, job)
     await house.catalog.cancel_job(job.id, now())
     house.engine.open.set()
-    assert await asking == await house.variant(image)
+    assert (await asking).variant == await house.variant(image)
     await working
     assert house.engine.calls == 1
 
