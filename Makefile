@@ -31,10 +31,10 @@ bench: $(READY) ## measure against limits and peers; results go to benchmarks/re
 	$(BIN)/python -m benchmarks
 
 lock: $(READY) ## renew requirements.lock, and what of it runs in production, from pyproject.toml
-	$(BIN)/pip-compile --quiet --upgrade --extra aws --extra deploy --extra dev --generate-hashes --strip-extras \
-		--allow-unsafe --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
+	$(BIN)/pip-compile --quiet --upgrade --extra aws --extra deploy --extra dev --extra faces --generate-hashes \
+		--strip-extras --allow-unsafe --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 		--output-file requirements.lock pyproject.toml
-	$(BIN)/pip-compile --quiet --extra aws --generate-hashes --strip-extras \
+	$(BIN)/pip-compile --quiet --extra aws --extra faces --generate-hashes --strip-extras \
 		--no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
 		--constraint requirements.lock --output-file requirements-run.lock pyproject.toml
 

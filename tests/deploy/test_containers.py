@@ -154,7 +154,9 @@ def test_the_image_holds_what_the_package_needs_and_no_tools() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     run = set(_pins("requirements-run.lock"))
-    assert {_name(each) for each in project["dependencies"] + extras["aws"]} <= run
+    assert {
+        _name(each) for each in project["dependencies"] + extras["aws"] + extras["faces"]
+    } <= run
     assert not {_name(each) for each in extras["dev"]} & run
 
 

@@ -59,6 +59,7 @@ TEXTS = [
     ("resize:width=8,fit=cover", "/0/height", "missing"),
     ("resize:height=8,fit=pad", "/0/width", "missing"),
     ("resize:width=8,height=8,fit=pad,gravity=smart", "/0/gravity", "cover"),
+    ("resize:width=8,height=8,fit=pad,gravity=face", "/0/gravity", "cover"),
     ("resize:width=8,gravity=up", "/0/gravity", "one of"),
     ("resize:width=8,focus_x=0.5", "/0/focus_y", "together"),
     ("resize:width=8,focus_y=0.5", "/0/focus_x", "together"),

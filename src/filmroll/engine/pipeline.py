@@ -8,7 +8,7 @@ from typing import Any
 
 import pyvips
 
-from filmroll.engine import loaders, plain
+from filmroll.engine import faces, loaders, plain
 from filmroll.engine.canvas import Canvas
 from filmroll.engine.faults import too_much_memory, too_much_output
 from filmroll.engine.loaders import Source
@@ -28,6 +28,7 @@ from filmroll.engine.steps.sharpen import sharpen
 from filmroll.engine.steps.trim import trim
 from filmroll.engine.steps.watermark import Overlays, watermark
 from filmroll.errors import FilmrollError, InternalError, InvalidInstructions, UnknownWatermark
+from filmroll.faces import require_detector
 from filmroll.geometry import Size, crop_box, scaling, size_after
 from filmroll.instructions import (
     Adjust,
@@ -152,6 +153,7 @@ def _fault(instructions: Instructions, source: Source) -> Problem | None:
         pointer = f"/{len(instructions.steps)}/lossless"
         return Problem.of(InvalidInstructions(f"{kind} cannot be lossless.", pointer=pointer))
     try:
+        require_detector(instructions)
         size_after(instructions, source.size)
     except FilmrollError as error:
         return Problem.of(error)
@@ -170,7 +172,10 @@ def _reduction(instructions: Instructions, size: Size) -> float:
                 size = Size(box.width, box.height)
             case Resize():
                 scaled = scaling(operation, size).scaled
-                return min(size.width / scaled.width, size.height / scaled.height)
+                reduction = min(size.width / scaled.width, size.height / scaled.height)
+                if operation.gravity == "face":  # which must not be lost to the decoder
+                    return min(reduction, size.side / faces.SIDE)
+                return reduction
             case _:
                 break
     return 1.0

@@ -153,6 +153,7 @@ def _environment() -> dict[str, str]:
         "VIPS_BLOCK_UNTRUSTED": "1",
         "VIPS_WARNING": "0",
         "FONTCONFIG_FILE": str(files("filmroll.engine") / "fonts" / "fonts.conf"),
+        "OPENBLAS_NUM_THREADS": "1",  # comes with the face detector, which has no use for it
         "MALLOC_ARENA_MAX": "2",  # libvips' threads are short-lived; arenas for each only grow
     }
 

@@ -9,6 +9,7 @@ from filmroll.instructions.values import Choice, Color, Flag, ImageId, Number, T
 MAX_SIDE = 16_383  # px; the largest side that every output format can hold (WebP)
 
 _COMPASS = ("center", "n", "ne", "e", "se", "s", "sw", "w", "nw")
+_LOOKING = ("smart", "entropy", "face")  # what is in the picture decides
 
 
 def _key(value: Value, default: Any = None, *, short: str | None = None) -> Any:
@@ -40,7 +41,7 @@ class Crop:
     height: float | None = _key(Number(0, MAX_SIDE), short="h")
     x: float | None = _key(Number(0, 1_000_000))
     y: float | None = _key(Number(0, 1_000_000))
-    gravity: str = _key(Choice((*_COMPASS, "smart", "entropy")), "center")
+    gravity: str = _key(Choice((*_COMPASS, *_LOOKING)), "center")
     focus_x: float | None = _key(_PART)
     focus_y: float | None = _key(_PART)
     unit: str = _key(Choice(("px", "ratio")), "px")
@@ -74,7 +75,7 @@ class Resize:
     width: int | None = _key(_PIXELS, short="w")
     height: int | None = _key(_PIXELS, short="h")
     fit: str = _key(Choice(("contain", "cover", "fill", "pad")), "contain")
-    gravity: str = _key(Choice((*_COMPASS, "smart", "entropy")), "center")
+    gravity: str = _key(Choice((*_COMPASS, *_LOOKING)), "center")
     focus_x: float | None = _key(_PART)
     focus_y: float | None = _key(_PART)
     enlarge: bool = _key(Flag(), default=False)
@@ -91,8 +92,9 @@ class Resize:
         if self.fit != "contain" and (self.width is None or self.height is None):
             missing = "width" if self.width is None else "height"
             return missing, f"is missing: fit={self.fit} needs width and height"
-        if self.fit == "pad" and self.gravity in {"smart", "entropy"}:
-            return "gravity", "smart and entropy choose what to cut away: use them with fit=cover"
+        if self.fit == "pad" and self.gravity in _LOOKING:
+            words = ", ".join(_LOOKING)
+            return "gravity", f"{words} choose what to cut away: use them with fit=cover"
         return _focus_fault(self)
 
 

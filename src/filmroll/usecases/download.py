@@ -67,7 +67,7 @@ class Downloads:
         variant = await self._catalog.get_variant(image.id, recipe)
         if variant is not None and variant.state is VariantState.READY:
             return _asset(Fresh(variant=variant), instructions, lasting=lasting)
-        await self._resolver.require_watermarks(instructions)
+        await self._resolver.require_means(instructions)
         fresh = await self._processor.make_variant(image.id, instructions)
         return _asset(fresh, instructions, lasting=lasting)
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from filmroll.errors import InvalidInstructions, InvalidRequest, UnknownWatermark
+from filmroll.faces import require_detector
 from filmroll.geometry import Size, size_after
 from filmroll.instructions import Instructions, parse, parse_json, preset_names
 from filmroll.model import Header, ImageState
@@ -21,7 +22,7 @@ Spelling = Annotated[
 
 
 class Resolver:
-    """Reads either spelling, fills in presets, makes sure that watermark images exist."""
+    """Reads either spelling, fills in presets, makes sure that what they need is here."""
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
@@ -32,7 +33,7 @@ class Resolver:
         Raises InvalidInstructions, UnknownPreset or UnknownWatermark, each with a pointer.
         """
         instructions = await self.read(raw)
-        await self.require_watermarks(instructions)
+        await self.require_means(instructions)
         return instructions
 
     async def read(self, raw: Any) -> Instructions:
@@ -43,8 +44,12 @@ class Resolver:
             return parse(raw, {name: kept.instructions for name, kept in presets.items()})
         return parse_json(raw)
 
-    async def require_watermarks(self, instructions: Instructions) -> None:
-        """Raise UnknownWatermark if one of the images to lay over is not there."""
+    async def require_means(self, instructions: Instructions) -> None:
+        """Raise InvalidInstructions if what they need besides the picture is not here.
+
+        UnknownWatermark for an image to lay over that is not there.
+        """
+        require_detector(instructions)
         for mark in instructions.watermarks:
             await self._require_watermark(instructions, mark)
 

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import AwareDatetime, Field
 
 from filmroll.errors import InvalidRequest
+from filmroll.faces import installed
 from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE, Instructions
 from filmroll.model import Image, Scope, Variant, VariantState
 from filmroll.ports import ImageFilter
@@ -239,6 +240,7 @@ def _add_limits(router: APIRouter, services: Services) -> None:
                 "part_bytes": {"least": MIN_PART_BYTES, "most": MAX_PART_BYTES},
                 "parts_per_upload": MAX_PARTS,
                 "image_in_parts_bytes": MAX_IMAGE_BYTES,
+                "faces": installed(),
                 "upload_seconds": {"usual": DEFAULT_SECONDS, "longest": LONGEST_SECONDS},
             }
         )

@@ -2,7 +2,7 @@
 
 from filmroll.engine.canvas import Canvas
 from filmroll.engine.steps import attention
-from filmroll.geometry import crop_box
+from filmroll.geometry import Size, crop_box
 from filmroll.instructions import Crop
 
 
@@ -10,5 +10,5 @@ def crop(canvas: Canvas, op: Crop) -> Canvas:
     """Keep the rectangle that the operation names, or the one the content suggests."""
     box = crop_box(op, canvas.size)
     if op.gravity in attention.WAYS:
-        box = attention.find(canvas, op.gravity, box.width, box.height)
+        box = attention.find(canvas, op.gravity, Size(box.width, box.height))
     return canvas.narrowed(box)

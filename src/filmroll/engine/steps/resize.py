@@ -16,13 +16,13 @@ def resize(canvas: Canvas, op: Resize) -> Canvas:
     if op.fit == "pad":
         return _padded(scaled, op, plan.final)
     if op.fit == "cover":
-        return scaled.narrowed(_kept(scaled, op, plan.final))
+        return scaled.narrowed(_kept(scaled, op, plan.final, canvas))
     return scaled
 
 
-def _kept(canvas: Canvas, op: Resize, final: Size) -> Box:
+def _kept(canvas: Canvas, op: Resize, final: Size, unscaled: Canvas) -> Box:
     if op.gravity in attention.WAYS:
-        return attention.find(canvas, op.gravity, final.width, final.height)
+        return attention.find(canvas, op.gravity, final, unscaled)
     if op.focus_x is not None and op.focus_y is not None:
         x, y = around(op.focus_x, op.focus_y, final, canvas.size)
     else:
