@@ -33,6 +33,12 @@ def rgba(color: str) -> list[int]:
     return list(bytes.fromhex(color.ljust(len("rrggbbaa"), "f")))
 
 
+def premultiplied(color: str) -> list[float]:
+    """Return red, green and blue, each times alpha, and alpha (0 to 255)."""
+    *rgb, alpha = rgba(color)
+    return [*(part * alpha / 255 for part in rgb), alpha]
+
+
 def with_alpha(image: pyvips.Image) -> pyvips.Image:
     """Return the picture with an alpha band, opaque if it had none."""
     return image if image.hasalpha() else image.addalpha()

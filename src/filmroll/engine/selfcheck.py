@@ -10,7 +10,7 @@ from filmroll.engine.steps.output import output
 from filmroll.engine.steps.text import text_image
 from filmroll.errors import FilmrollError
 from filmroll.geometry import Size
-from filmroll.instructions import Output
+from filmroll.instructions import Output, Watermark
 from filmroll.limits import Limits
 
 _FORMATS = ("jpeg", "png", "webp", "gif", "avif", "tiff")
@@ -29,7 +29,7 @@ def report() -> Mapping[str, str]:
             readable.append(kind)
         except (FilmrollError, pyvips.Error):
             continue
-    text_image("ok", "sans", "ffffff", None, Size(32, 32))
+    text_image(Watermark(text="ok"), Size(32, 32))
     return {
         "formats_in": ", ".join(readable),
         "formats_out": ", ".join(writable),

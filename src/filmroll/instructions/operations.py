@@ -21,6 +21,7 @@ _PIXELS = Number(1, MAX_SIDE, whole=True)
 _PART = Number(0, 1)
 _BORDER = Number(0, MAX_SIDE, whole=True)
 _FACTOR = Number(0, 10)
+_OF_TEXT = frozenset({"size", "color", "font", "wrap", "align", "outline", "outline_color"})
 _FOCUS = "focus_x and focus_y belong together"
 
 
@@ -106,7 +107,7 @@ class Watermark:
     image: str | None = _key(ImageId())
     text: str | None = _key(Text())
     position: str = _key(Choice(_COMPASS), "se")
-    margin: float = _key(Number(0, MAX_SIDE), 0)  # px; below 1: a part of the picture's width
+    margin: float | None = _key(Number(0, MAX_SIDE))  # px; below 1: a part of the picture's width
     scale: float | None = _key(Number(0.001, 1))  # of the picture's width
     opacity: float = _key(_PART, 1)
     rotate: float = _key(Number(-360, 360), 0)  # degrees, clockwise
@@ -114,17 +115,23 @@ class Watermark:
     size: int = _key(Number(4, 2000, whole=True), 32)  # px, of the text
     color: str = _key(Color(), "ffffff")
     font: str = _key(Choice(("sans", "sans-bold")), "sans")
+    wrap: float | None = _key(Number(0.01, 1))  # of the picture's width
+    align: str = _key(Choice(("start", "center", "end")), "start")
+    outline: float = _key(Number(0, 0.5), 0)  # of the text's size
+    outline_color: str = _key(Color(), "000000")
 
     def fault(self) -> tuple[str, str] | None:
         """Return the key that contradicts the others, and why."""
         if (self.image is None) == (self.text is None):
             return "image", "a watermark needs either an image or a text"
-        if self.margin >= 1 and self.margin != int(self.margin):
+        if self.margin and self.margin >= 1 and self.margin != int(self.margin):
             return "margin", "must be whole pixels, or a part of the width below 1"
+        if self.wrap is not None and self.scale is not None:
+            return "wrap", "needs a size of the letters: give size in the place of scale"
         if self.image is not None:
-            for key, default in (("size", 32), ("color", "ffffff"), ("font", "sans")):
-                if getattr(self, key) != default:
-                    return key, "belongs to a text, not to an image"
+            for key in fields(self):
+                if key.name in _OF_TEXT and getattr(self, key.name) != key.default:
+                    return key.name, "belongs to a text, not to an image"
         return None
 
 

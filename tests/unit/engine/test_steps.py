@@ -1,14 +1,19 @@
 """What the operations do to pixels, on pictures simple enough to know the answer."""
 
+import math
+from itertools import pairwise
+from urllib.parse import quote
+
 import pytest
 
 from filmroll.engine import pipeline
+from filmroll.engine.glyphs import missing
 from filmroll.instructions import parse
 from filmroll.limits import Limits
 from filmroll.model import Problem
 from tests.unit.engine.pictures import LADYBIRD, flat, lossless, near, psnr
 
-MARK = "c" * 26
+MARK, OTHER = "c" * 26, "d" * 26
 RED, GREEN, BLUE, WHITE = [255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 255]
 QUARTERS = (
     flat(*RED)
@@ -118,13 +123,67 @@ def test_watermark_larger_than_the_picture_is_made_to_fit() -> None:
     assert near(image(3, 3), RED)
 
 
-def test_tiles_cover_the_picture() -> None:
+def test_tiles_lie_as_bricks_in_a_wall() -> None:
     overlay = {MARK: flat(0, 0, 0, width=8, height=8).pngsave_buffer()}
     image = lossless(
         flat(255, 255, 255).pngsave_buffer(), f"watermark:image={MARK},tile=true,margin=8", overlay
     )
-    assert image(4, 4) == image(20, 20) == image(52, 36) == [0, 0, 0]
-    assert image(12, 12) == image(60, 44) == [255, 255, 255]
+    assert image(4, 4) == image(20, 4) == image(12, 20) == image(44, 20) == [0, 0, 0]
+    assert image(4, 36) == image(52, 36) == [0, 0, 0]
+    assert image(12, 4) == image(4, 20) == image(60, 44) == [255, 255, 255]
+
+
+@pytest.mark.parametrize("size", [(1, 1), (64, 48), (300, 20), (7, 200)])
+@pytest.mark.parametrize("angle", [0, 30, 90, 180, -90, -30.5, 135])
+def test_turned_tiles_cover_every_corner(angle: float, size: tuple[int, int]) -> None:
+    overlay = {MARK: flat(0, 0, 0, width=9, height=5).pngsave_buffer()}
+    white = flat(255, 255, 255, width=size[0], height=size[1]).pngsave_buffer()
+    text = f"watermark:image={MARK},tile=true,margin=0,rotate={angle}"
+    assert lossless(white, text, overlay).max() < 60  # 0, but for the softness of an edge
+
+
+def test_turned_tiles_follow_the_angle() -> None:
+    overlay = {MARK: flat(0, 0, 0, width=30, height=10).pngsave_buffer()}
+    white = flat(255, 255, 255, width=200, height=200).pngsave_buffer()
+    image = lossless(white, f"watermark:image={MARK},tile=true,margin=0.1,rotate=90", overlay)
+    columns, rows = image[0].project()
+    stripes, across = columns.cast("float"), rows.cast("float")
+    assert stripes.deviate() > 3 * across.deviate()  # rows of bricks stand upright now
+
+
+def test_tiles_leave_their_height_between_them_unless_told() -> None:
+    overlay = {MARK: flat(0, 0, 0, width=8, height=6).pngsave_buffer()}
+    white = flat(255, 255, 255).pngsave_buffer()
+    alone = lossless(white, f"watermark:image={MARK},tile=true", overlay)
+    told = lossless(white, f"watermark:image={MARK},tile=true,margin=6", overlay)
+    assert psnr(alone, told) == math.inf
+
+
+def test_several_watermarks_lie_over_each_other() -> None:
+    marks = {MARK: flat(9, 9, 9).pngsave_buffer(), OTHER: flat(99, 99, 99).pngsave_buffer()}
+    text = (
+        f"watermark:image={MARK},position=nw/watermark:image={OTHER},position=se"
+        f"/watermark:text=Hi,color=ff0000,position=center,size=20/watermark:image={MARK},scale=0.1"
+    )
+    image = lossless(flat(255, 255, 255, width=128, height=96).pngsave_buffer(), text, marks)
+    assert (image(3, 3), image(110, 60), image(3, 90)) == ([9] * 3, [99] * 3, [255] * 3)
+    assert near(image(124, 92), [9, 9, 9])
+    middle = image.crop(44, 38, 40, 20)
+    assert (middle[0] - middle[1]).max() > 150
+
+
+@pytest.mark.parametrize("kind", [f"image={MARK}", "text=Filmroll%20Filmroll,size=200"])
+@pytest.mark.parametrize("position", ["nw", "center", "se"])
+def test_watermark_stays_within_its_margin(kind: str, position: str) -> None:
+    overlay = {MARK: flat(255, 255, 255, width=900, height=300).pngsave_buffer()}
+    dark = flat(0, 0, 0, width=200, height=100).pngsave_buffer()
+    image = lossless(dark, f"watermark:{kind},position={position},margin=12", overlay)
+    left, top, width, height = image.find_trim(threshold=30, background=[0, 0, 0])
+    assert left >= 12
+    assert top >= 12
+    assert left + width <= 188
+    assert top + height <= 88
+    assert width >= 170  # and it is as large as that allows
 
 
 def test_text_is_drawn_in_its_color_and_not_read_as_markup() -> None:
@@ -170,3 +229,135 @@ def test_text_without_ink_is_refused() -> None:
     [result] = pipeline.make(QUARTERS, [parse("watermark:text=%E2%A0%80")], {}, Limits())
     assert isinstance(result, Problem)
     assert result.code == "invalid-instructions"
+
+
+def ink(
+    text: str, keys: str = "", width: int = 400, height: int = 120
+) -> tuple[int, int, int, int]:
+    """Return where a white text is on a black picture: left, top, width, height."""
+    dark = flat(0, 0, 0, width=width, height=height).pngsave_buffer()
+    image = lossless(dark, f"watermark:text={quote(text)},size=24,position=nw{keys}")
+    left, top, wide, high = image.find_trim(threshold=40, background=[0, 0, 0], line_art=True)
+    return left, top, wide, high
+
+
+FOX = "The quick brown fox jumps over the lazy dog"
+
+
+@pytest.mark.parametrize("wrap", [0.2, 0.35, 0.6, 1])
+def test_lines_are_wrapped_to_a_part_of_the_width(wrap: float) -> None:
+    _left, _top, width, height = ink(FOX, f",wrap={wrap}", height=800)
+    assert width <= 400 * wrap
+    _left, _top, whole, line = ink(FOX, width=2000)
+    assert height > 1.5 * line
+    assert width > 0.6 * min(400 * wrap, whole)
+
+
+def test_what_cannot_be_wrapped_gets_smaller() -> None:
+    for text in ("W" * 40, FOX):
+        left, top, width, height = ink(text, ",wrap=0.1,margin=4", height=60)
+        assert left >= 4
+        assert top >= 4
+        assert 10 < width <= 40
+        assert 0 < height <= 52
+
+
+def test_short_text_is_not_changed_by_wrapping() -> None:
+    assert ink("Short", ",wrap=0.9") == ink("Short")
+
+
+def test_lines_share_the_side_that_align_says() -> None:
+    lines = "Filmroll%0Aii"
+    dark = flat(0, 0, 0, width=300, height=100).pngsave_buffer()
+
+    def short(align: str, text: str = lines) -> int:
+        keys = f"text={text},size=40,position=nw,align={align}"
+        second = lossless(dark, f"watermark:{keys}").crop(0, 50, 300, 50)
+        return int(second.find_trim(threshold=40, background=[0, 0, 0], line_art=True)[0])
+
+    start, center, end = (short(align) for align in ("start", "center", "end"))
+    assert start < 10
+    assert 50 < center < 90
+    assert end > 110
+    # The start of Hebrew is on the right.
+    hebrew = quote("שלוםשלום\nיי")
+    assert short("start", hebrew) > short("center", hebrew) > short("end", hebrew)
+
+
+def test_hebrew_runs_from_right_to_left() -> None:
+    dark = flat(0, 0, 0, width=300, height=80).pngsave_buffer()
+    # A slash after the narrow letter and before the broad one, as it is read.
+    image = lossless(dark, "watermark:text=" + quote("וווש") + ",size=60,position=nw")
+    left, _top, width, _height = image.find_trim(threshold=40, background=[0, 0, 0], line_art=True)
+    first = image.crop(left + width // 2, 0, width // 2, 80)  # three narrow letters, read first
+    last = image.crop(left, 0, width // 2, 80)
+    assert strokes(first) >= 2
+    assert strokes(last) < strokes(image)
+
+
+def strokes(image) -> int:
+    """Return how many pieces of ink there are from left to right."""
+    columns, _rows = (image[0] > 100).project()
+    inked = [columns(x, 0)[0] > 0 for x in range(columns.width)]
+    return sum(now and not before for before, now in pairwise([False, *inked]))
+
+
+def test_arabic_letters_are_joined() -> None:
+    dark = flat(0, 0, 0, width=400, height=100).pngsave_buffer()
+
+    def pieces(text: str) -> int:
+        return strokes(lossless(dark, f"watermark:text={quote(text)},size=60,position=nw"))
+
+    assert pieces("سسس") == 1
+    assert pieces("س س س") == 3
+
+
+def test_emoji_faces_are_drawn() -> None:
+    _left, _top, width, height = ink("😀")
+    assert width == pytest.approx(height, abs=4)
+    assert width > 12
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [("漢字", "漢 字"), ("ok 🐟", "🐟"), ("ไทย हि", "ไ ท ย ह ि"), ("漢漢", "漢")],
+)
+def test_what_no_font_can_draw_is_refused_and_named(text: str, named: str) -> None:
+    [result] = pipeline.make(QUARTERS, [parse(f"watermark:text={quote(text)}")], {}, Limits())
+    assert isinstance(result, Problem)
+    assert result.code == "invalid-instructions"
+    assert result.detail.endswith(f"no sign for {named}.")
+
+
+def test_joiners_spaces_and_looks_are_no_missing_letters() -> None:
+    assert missing("a\u00a0b\u200d\u200f\u2009❤\ufe0f\nшΩ😀") == []
+    assert missing("\U0010ffff") == ["\U0010ffff"]
+
+
+def test_outline_lies_around_the_letters() -> None:
+    grey = flat(128, 128, 128, width=300, height=120).pngsave_buffer()
+    keys = "text=Film,size=80,position=center"
+    plain = lossless(grey, f"watermark:{keys}")
+    image = lossless(grey, f"watermark:{keys},outline=0.1,outline_color=0000ff")
+    line, letters = image[2] - image[0].cast("short") > 150, plain[0] > 250
+    assert (line & letters).max() == 0  # around, not over
+    assert psnr(letters.ifthenelse(image, 0), letters.ifthenelse(plain, 0)) > 40
+    x, y, width, height = plain.find_trim(threshold=60, background=[128] * 3, line_art=True)
+    x0, y0, wide, high = image.find_trim(threshold=60, background=[128] * 3, line_art=True)
+    assert (x - x0, y - y0) == (pytest.approx(8, abs=1), pytest.approx(8, abs=1))
+    assert (wide - width, high - height) == (pytest.approx(16, abs=2), pytest.approx(16, abs=2))
+
+
+def test_letters_can_be_hollow() -> None:
+    grey = flat(128, 128, 128, width=300, height=120).pngsave_buffer()
+    keys = "text=I,size=100,position=center,font=sans-bold,color=transparent"
+    image = lossless(grey, f"watermark:{keys},outline=0.05,outline_color=ff0000")
+    assert image(150, 60) == [128, 128, 128]
+    assert image[0].max() == 255
+
+
+@pytest.mark.parametrize("size", [(1, 1), (3, 2), (40, 1)])
+def test_wrapped_and_outlined_text_on_next_to_nothing(size: tuple[int, int]) -> None:
+    dot = flat(0, 0, 0, width=size[0], height=size[1]).pngsave_buffer()
+    for keys in ("wrap=0.01", "outline=0.5", "wrap=1,outline=0.5,tile=true,rotate=20,margin=9"):
+        assert lossless(dot, f"watermark:text={quote(FOX)},{keys}").width == size[0]

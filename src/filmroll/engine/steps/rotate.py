@@ -15,17 +15,20 @@ _QUARTERS = {90: "d90", 180: "d180", 270: "d270"}
 def rotate(canvas: Canvas, op: Rotate) -> Canvas:
     """Turn every frame; the background lies behind the corners that open."""
     size = rotated(op, canvas.size)
-    return canvas.map(lambda frame: lay_on(turned(frame, op.angle, size), op.background))
+
+    def turn(frame: pyvips.Image) -> pyvips.Image:
+        # In memory: turning reads it in another order than the steps before it produce it.
+        return lay_on(turned(frame.copy_memory(), op.angle, size), op.background)
+
+    return canvas.map(turn)
 
 
 def turned(image: pyvips.Image, angle: float, size: Size) -> pyvips.Image:
-    """Return the picture turned by ``angle`` degrees clockwise, in a box of ``size``.
+    """Return the picture turned by ``angle`` degrees clockwise, the middle of a box of ``size``.
 
-    Corners that open are transparent. The picture goes to memory first: turning reads it in
-    another order than the steps before it produce it.
+    Corners that open are transparent. Quarter turns fill the box, so it has to be of their size.
     """
     angle %= 360
-    image = image.copy_memory()
     if angle == 0:
         return image
     if angle in _QUARTERS:

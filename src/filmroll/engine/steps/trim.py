@@ -3,7 +3,7 @@
 import pyvips
 
 from filmroll.engine.canvas import Canvas
-from filmroll.engine.color import rgba, with_alpha
+from filmroll.engine.color import premultiplied, with_alpha
 from filmroll.geometry import Box, around_all
 from filmroll.instructions import Trim
 
@@ -18,11 +18,6 @@ def _found(frame: pyvips.Image, op: Trim) -> Box | None:
     # Premultiplied, so that all that is transparent looks the same; and as four plain channels,
     # since libvips would lay a picture with alpha on the border's colour.
     seen = with_alpha(frame).premultiply().cast("uchar").copy(interpretation="multiband")
-    border = _premultiplied(op.background) if op.background else seen(0, 0)
+    border = premultiplied(op.background) if op.background else seen(0, 0)
     x, y, width, height = seen.find_trim(threshold=op.threshold, background=border)
     return Box(x, y, width, height) if width and height else None
-
-
-def _premultiplied(color: str) -> list[float]:
-    *rgb, alpha = rgba(color)
-    return [*(part * alpha / 255 for part in rgb), alpha]

@@ -16,22 +16,27 @@ Overlays = Callable[[str], Canvas]  # by image id; raises what is wrong with tha
 
 def watermark(canvas: Canvas, op: Watermark, overlays: Overlays) -> Canvas:
     """Lay the mark where the compass points, or all over, on every frame."""
-    mark = _faded(_spun(_mark(canvas.size, op, overlays), op.rotate), op.opacity).copy_memory()
-    margin = round(op.margin * canvas.size.width if op.margin < 1 else op.margin)
+    size, margin = canvas.size, _margin(canvas.size, op)
+    mark = _faded(_mark(size, op, overlays), op.opacity).copy_memory()
     if op.tile:
-        mark = _tiled(mark, margin, canvas.size)
-        x, y = 0, 0
-    else:
-        x, y = place(op.position, Size(mark.width, mark.height), canvas.size, margin)
+        mark = _tiled(mark, op.rotate, mark.height if margin is None else margin, size)
+        return canvas.map(lambda frame: _over(frame, mark, 0, 0))
+    mark = _spun(mark, op.rotate)
+    x, y = place(op.position, Size(mark.width, mark.height), size, margin or 0)
     return canvas.map(lambda frame: _over(frame, mark, x, y))
+
+
+def _margin(size: Size, op: Watermark) -> int | None:
+    if op.margin is None:
+        return None
+    return round(op.margin * size.width if op.margin < 1 else op.margin)
 
 
 def _mark(size: Size, op: Watermark, overlays: Overlays) -> pyvips.Image:
     """Return the mark at its size: ``scale`` of the width, or its own, but never over the edge."""
-    room = size if op.scale is None else Size(max(1, round(size.width * op.scale)), size.height)
+    room = _room(size, op)
     if op.text is not None:
-        wanted = op.size if op.scale is None else None
-        return text_image(op.text, op.font, op.color, wanted, room)
+        return text_image(op, room)
     overlay = overlays(str(op.image))
     factor = min(room.width / overlay.size.width, room.height / overlay.size.height)
     factor = min(factor, 1) if op.scale is None else factor
@@ -39,6 +44,13 @@ def _mark(size: Size, op: Watermark, overlays: Overlays) -> pyvips.Image:
         max(1, round(overlay.size.width * factor)), max(1, round(overlay.size.height * factor))
     )
     return with_alpha(overlay.scaled(target).pixels()[0])
+
+
+def _room(size: Size, op: Watermark) -> Size:
+    """Return what the mark may cover: of the picture within the margin a part of the width."""
+    edge = 0 if op.tile else 2 * (_margin(size, op) or 0)
+    widest = round(size.width * (op.scale or op.wrap or 1))
+    return Size(max(1, min(widest, size.width - edge)), max(1, size.height - edge))
 
 
 def _spun(mark: pyvips.Image, angle: float) -> pyvips.Image:
@@ -53,11 +65,18 @@ def _faded(mark: pyvips.Image, opacity: float) -> pyvips.Image:
     return (mark * [1, 1, 1, opacity]).cast("uchar").copy(interpretation="srgb")
 
 
-def _tiled(mark: pyvips.Image, gap: int, size: Size) -> pyvips.Image:
-    """Repeat the mark, ``gap`` pixels apart, until it covers ``size``."""
-    tile = mark.embed(0, 0, mark.width + gap, mark.height + gap)
-    across, down = -(-size.width // tile.width), -(-size.height // tile.height)
-    return tile.replicate(across, down).crop(0, 0, size.width, size.height)
+def _tiled(mark: pyvips.Image, angle: float, gap: int, size: Size) -> pyvips.Image:
+    """Repeat the mark, ``gap`` pixels apart, until it covers ``size``, as bricks lie in a wall.
+
+    The wall is turned as a whole, so lines of text go on across it. It is drawn where it is looked
+    at only, so it needs no memory.
+    """
+    brick = mark.embed(0, 0, mark.width + gap, mark.height + gap)
+    rows = brick.join(brick.wrap(x=brick.width // 2, y=0), "vertical").copy_memory()
+    span = rotated(Rotate(angle=-angle), size)
+    across, down = -(-span.width // rows.width), -(-span.height // rows.height)
+    wall = rows.replicate(across, down).crop(0, 0, span.width, span.height)
+    return turned(wall, angle, size)
 
 
 def _over(frame: pyvips.Image, mark: pyvips.Image, x: int, y: int) -> pyvips.Image:
