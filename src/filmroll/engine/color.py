@@ -79,13 +79,6 @@ def on_visible(image: pyvips.Image, step: Callable[[pyvips.Image], pyvips.Image]
     return mixed.rint().cast("uchar").copy(interpretation="srgb")
 
 
-def visible_colors(image: pyvips.Image, reach: float) -> pyvips.Image:
-    """Return red, green and blue; where they cannot be seen, those of what is near, about."""
-    near = on_visible(image, lambda seen: seen.gaussblur(reach, precision="float"))
-    colors = (image[3] > 0).ifthenelse(image, near)
-    return colors.extract_band(0, n=_RGB)
-
-
 def sheet(width: int, height: int, color: str) -> pyvips.Image:
     """Return a picture of one colour, with alpha."""
     dot = pyvips.Image.black(1, 1, bands=_RGBA) + rgba(color)

@@ -21,6 +21,14 @@ STEPS = [
     "rotate:angle=20",
     "flip:axis=y",
     "watermark:text=Hello,size=20",
+    "watermark:text=Hello,size=12,tile=true,rotate=20,outline=0.1",
+    "pad:top=3,right=8,background=00ff00",
+    "blur:sigma=1",
+    "sharpen",
+    "pixelate:size=3",
+    "adjust:saturation=2,hue=30",
+    "grayscale",
+    "round:radius=9",
 ]
 
 

@@ -36,6 +36,13 @@ SIZED = [
     "resize:width=200/rotate:angle=-45",
     "resize:width=200/rotate:angle=180/flip:axis=y",
     "resize:width=200/watermark:text=Dune,rotate=30",
+    "resize:width=200/watermark:text=Dune,rotate=30,tile=true",
+    "resize:width=200/pad:top=7,left=3",
+    "pad:right=50,bottom=1,background=ffffff/resize:width=200",
+    "blur:sigma=2/resize:width=99",
+    "resize:width=99/blur:sigma=60",
+    "resize:width=99/pixelate:size=16/sharpen/grayscale/adjust:hue=9/round",
+    "round:radius=0.3/crop:width=101,height=33,x=7,y=9/resize:width=50",
     "resize:width=200/resize:width=90/crop:width=30",
 ]
 SOURCES = {
@@ -105,6 +112,7 @@ def test_crop_before_a_resize_is_exact_and_still_shrinks(
         ("crop:width=600,height=300,gravity=smart/resize:width=200", 1),
         ("rotate:angle=90/resize:width=200", 1),
         ("output:format=png", 1),
+        ("crop:width=600,height=300/blur:sigma=3/resize:width=200", 1),
     ],
 )
 def test_decoder_leaves_lanczos_one_and_a_half_at_least(text: str, shrink: int) -> None:

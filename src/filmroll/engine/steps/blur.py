@@ -8,7 +8,7 @@ from filmroll.engine.canvas import Canvas
 from filmroll.engine.color import on_visible
 from filmroll.instructions import Blur
 
-_DETAILED = 8  # px; a sigma that needs no more pixels than this to be drawn well
+_DETAILED = 4  # px; a sigma of more than this needs no pixels as small as these
 
 
 def blur(canvas: Canvas, op: Blur) -> Canvas:
@@ -27,7 +27,8 @@ def blurred(image: pyvips.Image, sigma: float) -> pyvips.Image:
     if factor <= 1:
         return image.gaussblur(sigma)
     small = image.shrink(factor, factor, ceil=True).cast("float")
-    soft = small.gaussblur(sigma / factor, precision="float")
+    soft = small.gaussblur(sigma / factor, precision="float").copy_memory()
     across, down = small.width * factor, small.height * factor
     large = soft.resize(across / soft.width, vscale=down / soft.height, kernel="cubic")
-    return large.crop(0, 0, image.width, image.height).rint().cast(image.format)
+    large = large.crop(0, 0, image.width, image.height)
+    return large.rint().cast("uchar") if image.format == "uchar" else large

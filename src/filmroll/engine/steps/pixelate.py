@@ -15,5 +15,5 @@ def pixelate(canvas: Canvas, op: Pixelate) -> Canvas:
 
 def _squares(image: pyvips.Image, size: int) -> pyvips.Image:
     across, down = min(size, image.width), min(size, image.height)
-    means = image.shrink(across, down, ceil=True)
+    means = image.shrink(across, down, ceil=True).copy_memory()
     return means.zoom(across, down).crop(0, 0, image.width, image.height)

@@ -3,7 +3,8 @@
 import pyvips
 
 from filmroll.engine.canvas import Canvas
-from filmroll.engine.color import visible_colors
+from filmroll.engine.color import on_visible
+from filmroll.engine.steps.blur import blurred
 from filmroll.instructions import Sharpen
 
 
@@ -15,6 +16,10 @@ def sharpen(canvas: Canvas, op: Sharpen) -> Canvas:
 def _sharpened(frame: pyvips.Image, sigma: float) -> pyvips.Image:
     if not frame.hasalpha():
         return frame.sharpen(sigma=sigma)
-    # Where something ends there is no edge to sharpen: its colours seem to go on.
-    colors = visible_colors(frame, sigma)
-    return colors.sharpen(sigma=sigma).bandjoin(frame[3])
+    return _carried_on(frame, 2 * sigma).sharpen(sigma=sigma).bandjoin(frame[3])
+
+
+def _carried_on(frame: pyvips.Image, reach: float) -> pyvips.Image:
+    """Return red, green and blue, carried on where nothing is seen: so no edge is there."""
+    near = on_visible(frame, lambda seen: blurred(seen, reach))
+    return (frame[3] > 0).ifthenelse(frame, near).extract_band(0, n=3)
