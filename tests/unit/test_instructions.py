@@ -1,6 +1,7 @@
 """Instructions that are right: both spellings, one canonical text, one recipe."""
 
 import json
+import math
 from dataclasses import fields
 from typing import Any
 
@@ -41,7 +42,7 @@ def _reads(value: Any, raw: Any) -> bool:
 
 
 def numbers(value: Number) -> st.SearchStrategy[float]:
-    whole = st.integers(int(max(value.low, -400)) or 1, int(min(value.high, 20_000)))
+    whole = st.integers(math.ceil(max(value.low, -400)), int(min(value.high, 20_000)))
     if value.whole:
         return whole
     return st.one_of(whole, st.floats(value.low, value.high)).filter(

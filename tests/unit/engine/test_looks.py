@@ -213,14 +213,14 @@ def test_pad_is_transparent_unless_told_and_its_color_lies_behind() -> None:
 # ------------------------------------------------------------------------------------------- blur
 
 
-@pytest.mark.parametrize("sigma", [0.1, 1, 4, 7.9, 8, 13, 40, 111])
+@pytest.mark.parametrize("sigma", [0.1, 1, 4, 5.9, 6, 13, 40])
 @pytest.mark.parametrize("alpha", [False, True])
 def test_blur_is_a_gaussian_however_large(sigma: float, *, alpha: bool) -> None:
     photo = load(LADYBIRD).resize(0.5).crop(50, 20, 411, 307)
     exact = photo.gaussblur(sigma, precision="float", min_ampl=0.01)
     source = photo.addalpha() if alpha else photo
     seen = lossless(png(source), f"blur:sigma={sigma}").extract_band(0, n=3)
-    assert psnr(seen, exact) > 33
+    assert psnr(seen, exact) > 42
 
 
 def test_largest_blur_of_a_large_picture_is_soon_done() -> None:
