@@ -2,7 +2,17 @@
 
 from dataclasses import replace
 
-from filmroll.model import Image, ImageState, Job, Problem, Variant, VariantState, new_id
+from filmroll.model import (
+    Image,
+    ImageState,
+    Info,
+    Job,
+    Problem,
+    Swatch,
+    Variant,
+    VariantState,
+    new_id,
+)
 
 _IMAGE = Image(
     id="",
@@ -39,6 +49,27 @@ def variant(**fields) -> Variant:
         height=75,
         bytes=999,
         sha256="cd" * 32,
+    )
+    return replace(whole, **fields)
+
+
+def info(**fields) -> Info:
+    """Return what is told of an image."""
+    whole = Info(
+        format="jpeg",
+        width=640,
+        height=480,
+        frames=1,
+        orientation=6,
+        color_space="rgb",
+        bit_depth=8,
+        alpha=False,
+        icc_profile="Display P3",
+        exif={"Make": "Übung", "GPSLatitude": "51/1 30/1 0/1"},
+        palette=(Swatch(color="aabbcc", share=0.75), Swatch(color="000000", share=0.25)),
+        blurhash="LKO2?U%2Tw=w]~RBVZRi};RPxuwH",
+        thumbhash="1QcSHQRnh493V4dIh4eXh1h4kJUI",
+        phash="c4a3964c2bd72a5d",
     )
     return replace(whole, **fields)
 

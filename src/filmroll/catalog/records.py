@@ -19,6 +19,7 @@ from filmroll.model import (
     Event,
     Image,
     ImageState,
+    Info,
     Job,
     JobKind,
     JobState,
@@ -29,6 +30,7 @@ from filmroll.model import (
     Problem,
     Purpose,
     Scope,
+    Swatch,
     Transfer,
     Upload,
     UploadState,
@@ -78,6 +80,10 @@ def _events(value: list[str] | None) -> tuple[Event, ...] | None:
     return None if value is None else tuple(map(Event, value))
 
 
+def _swatches(value: list[Mapping[str, Any]]) -> tuple[Swatch, ...]:
+    return tuple(Swatch(**each) for each in value)
+
+
 def _scopes(value: list[str]) -> tuple[Scope, ...]:
     return tuple(map(Scope, value))
 
@@ -85,6 +91,7 @@ def _scopes(value: list[str]) -> tuple[Scope, ...]:
 _CONVERSIONS: Mapping[type, Mapping[str, Callable[[Any], Any]]] = {
     Image: {"state": ImageState, "tags": tuple, "declared": tuple, "problem": _problem},
     Variant: {"state": VariantState, "problem": _problem},
+    Info: {"palette": _swatches},
     Job: {
         "state": JobState,
         "kind": JobKind,

@@ -15,6 +15,7 @@ from typing import Any
 
 from filmroll.engine import pipeline, sandbox, selfcheck, wire
 from filmroll.engine.faults import too_much_memory
+from filmroll.engine.info.describe import describe
 from filmroll.engine.loaders import restrict
 from filmroll.errors import FilmrollError
 from filmroll.instructions import parse_canonical
@@ -48,10 +49,12 @@ def _answer(
 ) -> tuple[dict[str, Any], list[bytes]]:
     if request.get("check"):
         return {"check": selfcheck.report()}, []
-    wanted = [parse_canonical(text) for text in request["wanted"]]
-    overlays = dict(zip(request["overlays"], files[1:], strict=True))
     watch = Stopwatch()
     try:
+        if request.get("info"):
+            return {"info": asdict(describe(files[0], limits))}, []
+        wanted = [parse_canonical(text) for text in request["wanted"]]
+        overlays = dict(zip(request["overlays"], files[1:], strict=True))
         results = pipeline.make(files[0], wanted, overlays, limits, output, watch=watch)
     except FilmrollError as error:
         return {"problem": asdict(Problem.of(error))}, []

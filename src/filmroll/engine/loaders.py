@@ -89,6 +89,12 @@ def open_source(data: mmap.mmap | bytes, limits: Limits) -> Source:
     return Source(data, header, stored, orientation, primary)
 
 
+def header_of(source: Source) -> pyvips.Image:
+    """Return the picture that is meant to be shown, undecoded and as it is stored."""
+    with _damage_named(source.data):
+        return _load(source, 1, animated=False)
+
+
 def shrink_for(source: Source, reduction: float) -> int:
     """Return by how much the decoder itself should shrink when ``reduction`` is asked for."""
     if source.header.format not in {"jpeg", "webp"}:

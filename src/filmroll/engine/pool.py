@@ -2,19 +2,22 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any, BinaryIO
+
+from pydantic import TypeAdapter
 
 from filmroll.engine.process import Bounds
 from filmroll.engine.supervisor import Supervisor
 from filmroll.engine.wire import MAX_FILES
 from filmroll.errors import InternalError, InvalidInstructions, Overloaded
 from filmroll.instructions import Instructions
-from filmroll.model import Problem
+from filmroll.model import Info, Problem
 from filmroll.ports import Picture
 
 _LINE_PER_CHILD = 4
+_INFO = TypeAdapter(Info)
 _LAPS = ("decode", "encode")
 
 
@@ -69,6 +72,12 @@ class EnginePool:
             message, blobs = await child.run(request, descriptors)
         return _results(message, blobs)
 
+    async def describe(self, source: BinaryIO) -> Info:
+        """Return what there is to tell of ``source``. The promise stands in ``ports.Engine``."""
+        async with self._child() as child:
+            message, _blobs = await child.run({"info": True}, [source.fileno()])
+        return _info(message)
+
     async def check(self) -> Mapping[str, str]:
         """Pass a small image through a child; return the formats in and out, and versions."""
         async with self._child() as child:
@@ -108,9 +117,8 @@ class EnginePool:
 def _results(message: dict[str, Any], blobs: list[bytes]) -> list[Picture | Problem]:
     """Pair what the child says of each variant with its bytes; raise what it says of the source."""
     data = iter(blobs)
-    try:
-        if "problem" in message:
-            raise Problem(**message["problem"]).error()
+    with _sense_made():
+        _raise_problem(message)
         # A child may be in foreign hands: of what it says, figures under names that we know.
         spent = {name: float(message["spent"][name]) for name in _LAPS if name in message["spent"]}
         return [
@@ -119,5 +127,23 @@ def _results(message: dict[str, Any], blobs: list[bytes]) -> list[Picture | Prob
             else Picture(data=next(data), spent=spent, **entry)
             for entry in message["results"]
         ]
+
+
+def _info(message: dict[str, Any]) -> Info:
+    """Return what the child says of the source, if that is what a description is made of."""
+    with _sense_made():
+        _raise_problem(message)
+        return _INFO.validate_python(message["info"])
+
+
+def _raise_problem(message: dict[str, Any]) -> None:
+    if "problem" in message:
+        raise Problem(**message["problem"]).error()
+
+
+@contextmanager
+def _sense_made() -> Iterator[None]:
+    try:
+        yield
     except (KeyError, TypeError, ValueError, StopIteration) as error:
         raise InternalError("The engine gave an answer that makes no sense.") from error

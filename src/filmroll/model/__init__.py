@@ -9,6 +9,15 @@ from filmroll.model.batches import Action, Batch, BatchState, Counts, Line, Line
 from filmroll.model.cache_tags import image_tag, preset_tag
 from filmroll.model.ids import derived_id, is_id, new_id, now, timestamp
 from filmroll.model.images import Header, Image, ImageState, Outcome, Variant, VariantState
+from filmroll.model.info import (
+    INFO_VERSION,
+    MAX_DISTANCE,
+    Info,
+    Swatch,
+    bands,
+    distance,
+    near_bands,
+)
 from filmroll.model.jobs import Job, JobKind, JobState, Lane, line_job
 from filmroll.model.keys import (
     BLOB_ROOTS,
@@ -31,6 +40,8 @@ from filmroll.model.webhooks import (
 
 __all__ = [
     "BLOB_ROOTS",
+    "INFO_VERSION",
+    "MAX_DISTANCE",
     "PURGES",
     "AccessKey",
     "Action",
@@ -45,6 +56,7 @@ __all__ = [
     "IdempotentRequest",
     "Image",
     "ImageState",
+    "Info",
     "Job",
     "JobKind",
     "JobState",
@@ -58,6 +70,7 @@ __all__ = [
     "Purpose",
     "Scope",
     "SigningKey",
+    "Swatch",
     "Transfer",
     "Upload",
     "UploadPart",
@@ -65,11 +78,14 @@ __all__ = [
     "Variant",
     "VariantState",
     "WebhookDelivery",
+    "bands",
     "derived_id",
     "direct_key",
+    "distance",
     "image_tag",
     "is_id",
     "line_job",
+    "near_bands",
     "new_id",
     "now",
     "original_key",

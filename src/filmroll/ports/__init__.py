@@ -17,7 +17,7 @@ from filmroll.ports.blobs import (
     DirectUploads,
 )
 from filmroll.ports.catalog import Catalog
-from filmroll.ports.images import ImageFilter, ImagePage, ImagesCatalog
+from filmroll.ports.images import ImageFilter, ImagePage, ImagesCatalog, Similar
 from filmroll.ports.jobs import JobsCatalog
 from filmroll.ports.outside import Fetched, Fetcher, Poster, Reply, Sink
 from filmroll.ports.processing import Engine, Epochs, Fresh, Picture, Probe, Processor
@@ -59,6 +59,7 @@ __all__ = [
     "Probe",
     "Processor",
     "Reply",
+    "Similar",
     "Sink",
     "Standing",
     "UploadsCatalog",

@@ -4,7 +4,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from filmroll.model import Image, Job, Variant, WebhookDelivery
+from filmroll.model import Image, Info, Job, Variant, WebhookDelivery
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Similar:
+    """Pictures that look like one: their perceptual hashes differ in ``distance`` bits at most.
+
+    Only those are found whose information is kept. ``distance`` is MAX_DISTANCE at most.
+    """
+
+    phash: str
+    distance: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -15,6 +26,7 @@ class ImageFilter:
     batch: str | None = None
     sha256: str | None = None
     created_after: float | None = None
+    similar: Similar | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +82,10 @@ class ImagesCatalog(Protocol):
         """
 
     async def drop_variants(self, image: str) -> Sequence[str]:
-        """Remove the variant records of a buried image; return their recipes."""
+        """Remove the variant records of a buried image, and its information.
+
+        Returns the recipes.
+        """
 
     async def due_purges(self, before: float, limit: int) -> Sequence[str]:
         """Return ids of tombstones whose ``purge_at`` has come."""
@@ -90,3 +105,13 @@ class ImagesCatalog(Protocol):
 
     async def put_variants(self, image: str, variants: Sequence[Variant]) -> bool:
         """Add or replace variants. False, and nothing written, if the image is not (any more)."""
+
+    async def get_info(self, image: str) -> Info | None:
+        """Return the information that is kept of an image."""
+
+    async def put_info(self, image: str, info: Info) -> bool:
+        """Keep an image's information; from now on listings find it by its perceptual hash.
+
+        What was kept before is replaced. False, and nothing written, if the image is not (any
+        more).
+        """

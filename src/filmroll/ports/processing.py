@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO, Protocol
 
 from filmroll.instructions import Instructions
-from filmroll.model import Header, Job, Problem, Variant
+from filmroll.model import Header, Info, Job, Problem, Variant
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -46,6 +46,12 @@ class Engine(Protocol):
         the waiting line is full.
         """
 
+    async def describe(self, source: BinaryIO) -> Info:
+        """Decode ``source`` once, as small as will do, and return what there is to tell of it.
+
+        Raises what a fault of the source raises in ``make``, EngineCrashed and Overloaded, too.
+        """
+
     async def check(self) -> Mapping[str, str]:
         """Pass a small image through a child; return the formats in and out, and versions."""
 
@@ -69,6 +75,12 @@ class Processor(Protocol):
 
         ``again``: the kept one's bytes are lost or damaged; make them anew.
         Raises NotFound or Deleted for the image, Overloaded, and what the engine refuses with.
+        """
+
+    async def make_info(self, image: str) -> Info:
+        """Describe an image and keep that, or return what is kept; the same for all who ask.
+
+        Raises what ``make_variant`` raises.
         """
 
 

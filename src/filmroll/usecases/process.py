@@ -18,7 +18,9 @@ from filmroll.errors import (
 )
 from filmroll.instructions import Instructions, parse_canonical
 from filmroll.model import (
+    INFO_VERSION,
     ImageState,
+    Info,
     Job,
     JobKind,
     JobState,
@@ -30,6 +32,7 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Engine, Fresh
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.describe import Describer
 from filmroll.usecases.errands import Errand, NotNow, called_off
 from filmroll.usecases.images import living
 from filmroll.usecases.liveness import Liveness
@@ -64,6 +67,13 @@ class Processing:
         self._admission = admission
         self._renderer = Renderer(
             blobs=blobs, catalog=catalog, engines=engines, admission=admission, liveness=liveness
+        )
+        self._describer = Describer(
+            blobs=blobs,
+            catalog=catalog,
+            engine=engines[Lane.INTERACTIVE],
+            admission=admission,
+            liveness=liveness,
         )
 
     async def run_job(self, job: str) -> Job | None:
@@ -101,6 +111,19 @@ class Processing:
         if fresh.variant.problem is not None:
             raise fresh.variant.problem.error()
         return fresh
+
+    async def make_info(self, image: str) -> Info:
+        """Return the kept information, or look at the picture and keep what it shows."""
+        info = await self._catalog.get_info(image)
+        if info is not None and info.version == INFO_VERSION:
+            return info
+        await living(self._catalog, image)
+        if not self._describer.under_way(image):
+            self._admission.refuse_if_full(Lane.INTERACTIVE)
+        try:
+            return await self._describer.describe(image)
+        except EngineCrashed:  # as for a variant
+            return await self._describer.describe(image)
 
     async def _refuse_if_full(self, claimed: Job) -> None:
         """Raise Overloaded where there is no place to wait for an engine; that is no attempt."""

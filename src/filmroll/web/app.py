@@ -37,6 +37,7 @@ from filmroll.web.delivery import DeliveryRoute
 from filmroll.web.exports import EXPORTS, ExportRoute
 from filmroll.web.hosts import allowed_hosts, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
+from filmroll.web.infos import infos
 from filmroll.web.internal import internal, require_role
 from filmroll.web.items import ItemsRoute, Target
 from filmroll.web.management import management
@@ -231,6 +232,7 @@ def _api(services: Services, gate: Gate, role: Role) -> FastAPI:
     app.include_router(operations(services))
     if role in UPLOADING:
         app.include_router(management(services, gate))
+        app.include_router(infos(services, gate))
         app.include_router(batches(services, gate))
         app.include_router(sessions(services, gate))
         app.include_router(webhooks(services, gate))

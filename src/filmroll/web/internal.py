@@ -8,10 +8,11 @@ from pydantic_core import from_json, to_json
 
 from filmroll.errors import NotFound, Unauthenticated
 from filmroll.instructions import parse
-from filmroll.model import Job, Variant
+from filmroll.model import Info, Job, Variant
 from filmroll.ports import Fresh
 from filmroll.web.services import Services
 
+INFO = TypeAdapter(Info)
 JOB = TypeAdapter(Job)
 _VARIANT = TypeAdapter(Variant)
 
@@ -61,5 +62,10 @@ def internal(services: Services) -> APIRouter:
         instructions = parse(call.instructions)
         fresh = await services.processor.make_variant(call.image, instructions, again=call.again)
         return Response(dump_fresh(fresh), media_type="application/json")
+
+    @router.post("/images/{image}/info")
+    async def make_info(image: str) -> Response:
+        info = await services.processor.make_info(image)
+        return Response(INFO.dump_json(info), media_type="application/json")
 
     return router

@@ -10,8 +10,8 @@ from pydantic import AwareDatetime, Field
 from filmroll.errors import InvalidRequest
 from filmroll.faces import installed
 from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE, Instructions
-from filmroll.model import Image, Scope, Variant, VariantState
-from filmroll.ports import ImageFilter
+from filmroll.model import MAX_DISTANCE, Image, Scope, Variant, VariantState
+from filmroll.ports import ImageFilter, Similar
 from filmroll.usecases.images import (
     MAX_METADATA_BYTES,
     MAX_NAME,
@@ -19,6 +19,7 @@ from filmroll.usecases.images import (
     MAX_TAG,
     MAX_TAGS,
 )
+from filmroll.usecases.infos import DEFAULT_DISTANCE, Infos
 from filmroll.usecases.resolve import MAX_VARIANTS, Resolver, Spelling
 from filmroll.usecases.uploads.sessions import DEFAULT_SECONDS, LONGEST_SECONDS
 from filmroll.usecases.uploads.sizes import (
@@ -52,13 +53,21 @@ class ImageQuery(Fields):
     batch: str | None = None
     sha256: str | None = None
     created_after: AwareDatetime | None = None
+    similar: Annotated[str, Field(pattern="^([0-9a-f]{16}|[0-9a-z]{26})$")] | None = None
+    distance: Annotated[int, Field(ge=0, le=MAX_DISTANCE)] | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
     cursor: str | None = None
 
-    def filter(self) -> ImageFilter:
-        """Return the conditions."""
+    def filter(self, similar: Similar | None) -> ImageFilter:
+        """Return the conditions; ``similar`` is what those of that name came to."""
         after = self.created_after.timestamp() if self.created_after else None
-        return ImageFilter(tag=self.tag, batch=self.batch, sha256=self.sha256, created_after=after)
+        return ImageFilter(
+            tag=self.tag,
+            batch=self.batch,
+            sha256=self.sha256,
+            created_after=after,
+            similar=similar,
+        )
 
 
 class VariantsBody(Fields):
@@ -104,7 +113,8 @@ def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
     @router.get("/images", summary="List images, newest first")
     async def list_images(request: Request, where: Annotated[ImageQuery, Query()]) -> Response:
         await gate.require(request, Scope.READ)
-        page = await images.list(where.filter(), where.limit, where.cursor)
+        similar = await _similar(services.infos, where)
+        page = await images.list(where.filter(similar), where.limit, where.cursor)
         links = await gate.links(request)
         items = []
         for image in page.items:
@@ -133,6 +143,15 @@ def _add_images(router: APIRouter, services: Services, gate: Gate) -> None:
         await gate.require(request, Scope.UPLOAD)
         await images.delete(require_id(image))
         return Response(status_code=204)
+
+
+async def _similar(infos: Infos, where: ImageQuery) -> Similar | None:
+    if where.similar is not None:
+        bits = DEFAULT_DISTANCE if where.distance is None else where.distance
+        return await infos.similar(where.similar, bits)
+    if where.distance is not None:
+        raise InvalidRequest("A distance to what? Say it with similar.", pointer="/distance")
+    return None
 
 
 def _add_variants(router: APIRouter, services: Services, gate: Gate) -> None:
@@ -235,6 +254,7 @@ def _add_limits(router: APIRouter, services: Services) -> None:
                 "tag_characters": MAX_TAG,
                 "metadata_bytes": MAX_METADATA_BYTES,
                 "page_items": MAX_PAGE,
+                "distance": MAX_DISTANCE,
                 "wait_seconds": DEFAULT_WAIT_SECONDS,
                 "engine_seconds": settings.engine_seconds,
                 "part_bytes": {"least": MIN_PART_BYTES, "most": MAX_PART_BYTES},

@@ -6,9 +6,9 @@ import httpx
 
 from filmroll.errors import NotFound, Overloaded
 from filmroll.instructions import Instructions
-from filmroll.model import Job, Problem
+from filmroll.model import Info, Job, Problem
 from filmroll.ports import Fresh
-from filmroll.web.internal import JOB, load_fresh
+from filmroll.web.internal import INFO, JOB, load_fresh
 
 CONNECT_SECONDS = 2.0
 CALL_SECONDS = 120.0
@@ -39,6 +39,10 @@ class RemoteProcessor:
         """Make a variant there; raise what it is refused with there."""
         call = {"image": image, "instructions": instructions.canonical(), "again": again}
         return load_fresh(await self._call("/internal/variants", call))
+
+    async def make_info(self, image: str) -> Info:
+        """Describe an image there; raise what it is refused with there."""
+        return INFO.validate_json(await self._call(f"/internal/images/{image}/info"))
 
     async def close(self) -> None:
         """Close all connections."""

@@ -18,6 +18,7 @@ from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
 from filmroll.usecases.idempotency import Idempotency
 from filmroll.usecases.images import Images
+from filmroll.usecases.infos import Infos
 from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.liveness import Liveness
@@ -62,6 +63,7 @@ class Services:
     appending: Appending
     tus: Tus
     images: Images
+    infos: Infos
     jobs: Jobs
     downloads: Downloads
     export: Export

@@ -13,6 +13,7 @@ from filmroll.model import (
     Batch,
     Endpoint,
     Image,
+    Info,
     Job,
     Line,
     Preset,
@@ -122,6 +123,30 @@ def _pending_view(image: Image, text: str, links: Links) -> dict[str, Any]:
         "state": VariantState.PENDING,
         "url": links.to(image.id, text),
         **dict.fromkeys(("format", "content_type", "width", "height", "bytes", "problem")),
+    }
+
+
+def info_view(image: Image, info: Info, exif: Mapping[str, str | None]) -> dict[str, Any]:
+    """Return what is told of an image; ``exif`` is what was asked for."""
+    return {
+        "image": image.id,
+        "format": info.format,
+        "content_type": CONTENT_TYPES[info.format],
+        "width": info.width,
+        "height": info.height,
+        "bytes": image.bytes,
+        "frames": info.frames,
+        "orientation": info.orientation,
+        "color_space": info.color_space,
+        "bit_depth": info.bit_depth,
+        "alpha": info.alpha,
+        "icc_profile": info.icc_profile,
+        "dominant_color": info.palette[0].color if info.palette else None,
+        "palette": [{"color": each.color, "share": each.share} for each in info.palette],
+        "blurhash": info.blurhash,
+        "thumbhash": info.thumbhash,
+        "perceptual_hash": info.phash,
+        "exif": dict(exif),
     }
 
 

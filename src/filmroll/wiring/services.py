@@ -15,6 +15,7 @@ from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
 from filmroll.usecases.housekeeping import Housekeeping
 from filmroll.usecases.idempotency import Idempotency
+from filmroll.usecases.infos import Infos
 from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.presets import Presets
@@ -129,6 +130,7 @@ def _services(
         appending=Appending(parts, base.spools),
         tus=Tus(catalog=catalog, sessions=sessions, completions=completions, outbox=outbox),
         images=base.images,
+        infos=Infos(catalog, processor),
         jobs=jobs,
         downloads=downloads,
         export=Export(batches=batches, images=base.images, downloads=downloads),

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
+from filmroll.catalog.dynamodb.infos import Infos
 from filmroll.catalog.dynamodb.jobs import Jobs
 from filmroll.catalog.dynamodb.merging import first, found, merged
 from filmroll.catalog.dynamodb.record import (
@@ -28,7 +29,7 @@ from filmroll.model import Image, Job, WebhookDelivery, now
 from filmroll.ports import ImageFilter, ImagePage
 
 
-class Images(Jobs):
+class Images(Jobs, Infos):
     """The part of the catalog that knows images."""
 
     async def add_image(
@@ -115,6 +116,8 @@ class Images(Jobs):
         record = await self._read(image)
         if rules.live(record.image):
             return ()
+        if record.image is not None:
+            await self._drop_info(record.image)
         # Those that whoever buried it did not live to cancel.
         await together([self.cancel_job(work, now()) for work in record.works])
         items = [item async for item in self._table.query(image, VARIANT, f"{VARIANT}~")]
@@ -167,14 +170,11 @@ class Images(Jobs):
         under = None if before is None else text(moment(*before))
         if over and under and over["S"] > under["S"]:
             return
-        if where.tag is not None:
-            found = self._table.query(
-                _tag_key(where.tag),
-                over["S"] if over else " ",
-                under["S"] if under else "~",
-                backwards=True,
-                limit=limit,
-            )
+        first, last = over["S"] if over else " ", under["S"] if under else "~"
+        if where.similar is not None:
+            streams = [self._looking_like(where.similar, first, last, limit)]
+        elif where.tag is not None:
+            found = self._table.query(_tag_key(where.tag), first, last, backwards=True, limit=limit)
             streams = [_places(found, "sk")]
         else:
             which = [(NEWEST, newest_partition(number)) for number in range(SHARDS)]

@@ -11,15 +11,17 @@ from filmroll.model import (
     AccessKey,
     IdempotentRequest,
     Image,
+    Info,
     Job,
     Outcome,
     Preset,
     SigningKey,
     Variant,
     WebhookDelivery,
+    distance,
     now,
 )
-from filmroll.ports import ImageFilter, ImagePage
+from filmroll.ports import ImageFilter, ImagePage, Similar
 
 __all__ = ["MemoryCatalog"]
 
@@ -32,6 +34,7 @@ class MemoryCatalog(Uploads):
         self._purges: dict[str, float] = {}
         self._purged_once: set[str] = set()
         self._variants: dict[tuple[str, str], Variant] = {}
+        self._infos: dict[str, Info] = {}
         self._presets: dict[str, Preset] = {}
         self._access_keys: dict[str, AccessKey] = {}
         self._signing_keys: dict[str, SigningKey] = {}
@@ -57,7 +60,11 @@ class MemoryCatalog(Uploads):
         return updated is not None
 
     async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
-        matching = [image for image in self._images.values() if rules.matches(image, where)]
+        matching = [
+            image
+            for image in self._images.values()
+            if rules.matches(image, where) and self._looks(image.id, where.similar)
+        ]
         found = cursors.newest(matching, cursors.position(cursor, where))
         items, following = cursors.page(found, limit, where)
         return ImagePage(items=items, next_cursor=following)
@@ -83,6 +90,7 @@ class MemoryCatalog(Uploads):
         recipes = [variant.recipe for variant in self._variants_of(image)]
         for recipe in recipes:
             del self._variants[image, recipe]
+        self._infos.pop(image, None)
         return recipes
 
     async def find_images(self, sha256s: Sequence[str]) -> Mapping[str, Image]:
@@ -112,6 +120,15 @@ class MemoryCatalog(Uploads):
         if not rules.live(self._images.get(image)):
             return False
         self._put_variants(variants)
+        return True
+
+    async def get_info(self, image: str) -> Info | None:
+        return self._infos.get(image)
+
+    async def put_info(self, image: str, info: Info) -> bool:
+        if not rules.live(self._images.get(image)):
+            return False
+        self._infos[image] = info
         return True
 
     async def add_job(self, job: Job) -> None:
@@ -254,6 +271,14 @@ class MemoryCatalog(Uploads):
 
     def _variants_of(self, image: str) -> list[Variant]:
         return [variant for (owner, _), variant in self._variants.items() if owner == image]
+
+    def _looks(self, image: str, similar: Similar | None) -> bool:
+        if similar is None:
+            return True
+        info = self._infos.get(image)
+        if info is None or info.phash is None:
+            return False
+        return distance(info.phash, similar.phash) <= similar.distance
 
     def _put_variants(self, variants: Sequence[Variant]) -> None:
         for variant in variants:

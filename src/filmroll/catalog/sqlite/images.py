@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
+import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -9,10 +10,11 @@ import apsw
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
+from filmroll.catalog.sqlite.infos import drop_info, get_info, looking_like, put_info
 from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import IMAGES, JOBS, OPEN, VARIANTS, Part
 from filmroll.catalog.sqlite.webhooks import write_deliveries
-from filmroll.model import Image, Job, Variant, WebhookDelivery, now
+from filmroll.model import Image, Info, Job, Variant, WebhookDelivery, now
 from filmroll.ports import ImageFilter, ImagePage
 from filmroll.sqlite import rows
 
@@ -70,6 +72,12 @@ class Images(Part):
 
     async def put_variants(self, image: str, variants: Sequence[Variant]) -> bool:
         return await self._db.write(_put_variants, image, variants)
+
+    async def get_info(self, image: str) -> Info | None:
+        return self._db.read(get_info, image)
+
+    async def put_info(self, image: str, info: Info) -> bool:
+        return await self._db.write(_put_info, image, info)
 
 
 def insert_image(connection: apsw.Connection, image: Image) -> bool:
@@ -145,8 +153,10 @@ def _bury(
 
 
 def _drop_variants(connection: apsw.Connection, image: str) -> list[str]:
-    if rules.live(IMAGES.get(connection, image)):
+    stored = IMAGES.get(connection, image)
+    if stored is None or rules.live(stored):
         return []
+    drop_info(connection, stored)
     statement = "DELETE FROM variants WHERE image = ? RETURNING recipe"
     return [row[0] for row in rows(connection, statement, image)]
 
@@ -156,6 +166,15 @@ def _put_variants(connection: apsw.Connection, image: str, variants: Sequence[Va
         return False
     for variant in variants:
         VARIANTS.put(connection, variant)
+    return True
+
+
+def _put_info(connection: apsw.Connection, image: str, info: Info) -> bool:
+    stored = IMAGES.get(connection, image)
+    if stored is None or not rules.live(stored):
+        return False
+    drop_info(connection, stored)
+    put_info(connection, stored, info)
     return True
 
 
@@ -186,6 +205,9 @@ def _select(
         conditions.append(("images.batch = ?", (where.batch,)))
     if where.sha256 is not None:
         conditions.append(("images.sha256 = ?", (where.sha256,)))
+    if where.similar is not None:
+        ids = json.dumps(looking_like(connection, where.similar))
+        conditions.append(("images.id IN (SELECT value FROM json_each(?))", (ids,)))
     if where.created_after is not None:
         conditions.append((f"{place.split(',')[0]} > ?", (where.created_after,)))
     if before is not None:

@@ -122,6 +122,14 @@ MIGRATIONS = (
         WHERE state <> 'open' AND record ->> '$.counts.open' > 0;
     CREATE INDEX lines_queued ON lines (batch, number) WHERE state = 'queued';
     """,
+    """
+    CREATE TABLE infos (image TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+
+    CREATE TABLE looks (
+        band INTEGER, created_at REAL, image TEXT, phash TEXT NOT NULL,
+        PRIMARY KEY (band, created_at, image)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 
 AT_ONCE = 1000  # rows forgotten in one step, so that others' writes come between

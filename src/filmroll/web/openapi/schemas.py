@@ -29,6 +29,7 @@ _TIME: Schema = {"type": "string", "format": "date-time"}
 _ID: Schema = {"type": "string", "pattern": "^[0-9a-z]{26}$"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 TEXT: Schema = {"type": "string"}
+_COLOR: Schema = {"type": "string", "pattern": "^[0-9a-f]{6}$"}
 _PROBLEM_OR_NULL: Schema = {"anyOf": [{"$ref": "#/components/schemas/Problem"}, {"type": "null"}]}
 
 
@@ -100,6 +101,27 @@ SCHEMAS: dict[str, Schema] = {
     ),
     "Images": _record(
         {"items": {"type": "array", "items": ref("Image")}, "next_cursor": _null(TEXT)}
+    ),
+    "Info": _record(
+        {
+            "image": _ID,
+            **_MEASURES,
+            "frames": COUNT,
+            "orientation": {"type": "integer", "minimum": 1, "maximum": 8},
+            "color_space": {"type": "string", "enum": ["rgb", "gray", "cmyk", "lab"]},
+            "bit_depth": COUNT,
+            "alpha": {"type": "boolean"},
+            "icc_profile": _null(TEXT),
+            "dominant_color": _null(_COLOR),
+            "palette": {
+                "type": "array",
+                "items": _record({"color": _COLOR, "share": {"type": "number"}}),
+            },
+            "blurhash": TEXT,
+            "thumbhash": {"type": "string", "contentEncoding": "base64"},
+            "perceptual_hash": _null({"type": "string", "pattern": "^[0-9a-f]{16}$"}),
+            "exif": {"type": "object", "additionalProperties": _null(TEXT)},
+        }
     ),
     "Job": _record(
         {
