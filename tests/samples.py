@@ -112,6 +112,48 @@ def tiny_jpeg(seed: int, size: int = 4096) -> bytes:
     return base[:2] + b"\xff\xfe" + struct.pack(">H", room + 2) + comment.ljust(room) + base[2:]
 
 
+def exif_jpeg(
+    main: Mapping[int, bytes], photo: Mapping[int, bytes], gps: Mapping[int, bytes]
+) -> bytes:
+    """Return a small JPEG with EXIF: texts by numbers of tags, in its three directories."""
+    texts = {tag: (2, value + b"\0") for tag, value in main.items()}
+    pointers = {0x8769: (4, bytes(4)), 0x8825: (4, bytes(4))}
+    at = 8 + len(_directory(texts | pointers, 8))  # where the second and the third one begin
+    photos = _directory({tag: (2, value + b"\0") for tag, value in photo.items()}, at)
+    places = _directory({tag: (2, value + b"\0") for tag, value in gps.items()}, at + len(photos))
+    pointers = {
+        0x8769: (4, struct.pack("<I", at)),
+        0x8825: (4, struct.pack("<I", at + len(photos))),
+    }
+    head = b"Exif\0\0II*\0" + struct.pack("<I", 8)
+    segment = head + _directory(texts | pointers, 8) + photos + places
+    base = _small_jpeg()
+    return base[:2] + b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment + base[2:]
+
+
+def _directory(entries: Mapping[int, tuple[int, bytes]], start: int) -> bytes:
+    """Return a directory of TIFF that lies at ``start``: types and values by numbers of tags."""
+    rows, room = [], b""
+    behind = start + 2 + 12 * len(entries) + 4
+    for tag, (kind, value) in sorted(entries.items()):
+        count = len(value) if kind == 2 else 1
+        field = value.ljust(4, b"\0")
+        if len(value) > 4:
+            field = struct.pack("<I", behind + len(room))
+            room += value
+        rows.append(struct.pack("<HHI", tag, kind, count) + field)
+    return struct.pack("<H", len(entries)) + b"".join(rows) + bytes(4) + room
+
+
+def located_jpeg() -> bytes:
+    """Return a JPEG that tells who took it, with what, and where."""
+    return exif_jpeg(
+        {0x010F: b"Acme (Ltd)", 0x0110: b"Box 1", 0x013B: b"An artist"},
+        {0xA431: b"SN-123456", 0xA430: b"An owner", 0xA434: b"A lens"},
+        {0x0001: b"N", 0x001D: b"2001:02:03", 0x0012: b"WGS-84 place"},
+    )
+
+
 def truncated(data: bytes, part: float) -> bytes:
     """Return the first ``part`` (0–1) of a file."""
     return data[: int(len(data) * part)]

@@ -1,4 +1,4 @@
-"""``filmroll put`` and ``filmroll get``: a running service, from the shell."""
+"""``filmroll put``, ``get`` and ``info``: a running service, from the shell."""
 
 import json
 import sys
@@ -18,6 +18,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command()(put)
     app.command()(get)
+    app.command()(info)
 
 
 def put(
@@ -72,6 +73,17 @@ def get(
         except OSError as fault:
             fail(f"{output or Path()}: {fault.strerror}")
         out.print(str(target), markup=False, soft_wrap=True)
+
+
+def info(
+    image: Annotated[str, typer.Argument(help="The id of an image.")],
+    exif: Annotated[
+        list[str] | None, typer.Option(help="An EXIF tag, all, or gps; repeatable.")
+    ] = None,
+) -> None:
+    """Tell what is known of a picture, as JSON: colours, previews, a hash of its looks, EXIF."""
+    with connected() as client:
+        typer.echo(json.dumps(client.info(image, exif or ()), indent=2, ensure_ascii=False))
 
 
 def _complain(file: Path, fault: "ApiError", *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from filmroll.client.tally import Tally
 from filmroll.client.views import (
     BatchView,
     ImageView,
+    InfoView,
     LineView,
     ManifestLine,
     MemberVerdict,
@@ -28,6 +29,7 @@ __all__ = [
     "Client",
     "ClientError",
     "ImageView",
+    "InfoView",
     "LineView",
     "ManifestLine",
     "MemberVerdict",

@@ -63,6 +63,7 @@ class Client(Face[AsyncClient]):
     put = waits(AsyncClient.put)
     get = waits(AsyncClient.get)
     image = waits(AsyncClient.image)
+    info = waits(AsyncClient.info)
     delete = waits(AsyncClient.delete)
     push = waits(AsyncClient.push)
     images = yields(AsyncClient.images)

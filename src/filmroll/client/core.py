@@ -14,7 +14,7 @@ from filmroll.client.push import Push, PushSummary, Wishes
 from filmroll.client.sources import Sources
 from filmroll.client.tally import Tally
 from filmroll.client.transport import Params, Transport, annotations
-from filmroll.client.views import BatchState, BatchView, ImageView, OnDuplicate
+from filmroll.client.views import BatchState, BatchView, ImageView, InfoView, OnDuplicate
 
 PATIENCE_SECONDS = 60.0
 _PAGE = 200  # the most that a listing holds
@@ -72,16 +72,37 @@ class AsyncClient:
         """Look at an image and its variants."""
         return await self._transport.json("GET", f"/v1/images/{image}")  # type: ignore[no-any-return]  # as above
 
+    async def info(self, image: str, exif: Sequence[str] = ()) -> InfoView:
+        """Return what is told of a picture: its colours, previews, a hash of its looks.
+
+        ``exif`` names tags; ``all`` stands for all but place and owner, ``gps`` for the place.
+        """
+        params: Params = [("exif", ",".join(exif))] if exif else []
+        return await self._transport.json(  # type: ignore[no-any-return]  # as above
+            "GET", f"/v1/images/{image}/info", params=params
+        )
+
     async def images(
         self,
         *,
         tag: str | None = None,
         batch: str | None = None,
         sha256: str | None = None,
+        similar: str | None = None,
+        distance: int | None = None,
         limit: int | None = None,
     ) -> AsyncGenerator[ImageView, None]:
-        """Yield images that meet all conditions, newest first, ``limit`` at most."""
-        params: Params = [("tag", tag), ("batch", batch), ("sha256", sha256)]
+        """Yield images that meet all conditions, newest first, ``limit`` at most.
+
+        ``similar`` is an image's id, or a perceptual hash; ``distance`` how many bits may differ.
+        """
+        params: Params = [
+            ("tag", tag),
+            ("batch", batch),
+            ("sha256", sha256),
+            ("similar", similar),
+            ("distance", distance),
+        ]
         async for view in self._listing("/v1/images", params, limit):
             yield view
 

@@ -46,6 +46,36 @@ class ImageView(TypedDict):
     problem: Problem | None
 
 
+class SwatchView(TypedDict):
+    """A colour (rrggbb) of a picture, and its share of it (0 to 1)."""
+
+    color: str
+    share: float
+
+
+class InfoView(TypedDict):
+    """What is told of an image; ``exif`` has what was asked for, None for what it has not."""
+
+    image: str
+    format: str
+    content_type: str
+    width: int
+    height: int
+    bytes: int
+    frames: int
+    orientation: int
+    color_space: Literal["rgb", "gray", "cmyk", "lab"]
+    bit_depth: int
+    alpha: bool
+    icc_profile: str | None
+    dominant_color: str | None
+    palette: list[SwatchView]
+    blurhash: str
+    thumbhash: str
+    perceptual_hash: str | None
+    exif: dict[str, str | None]
+
+
 class Counts(TypedDict):
     """Sums over the lines of a batch."""
 

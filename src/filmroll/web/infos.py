@@ -5,6 +5,7 @@ import re
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from filmroll.errors import InvalidRequest
 from filmroll.model import Scope
@@ -23,11 +24,13 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 class InfoQuery(Fields):
     """What to tell besides."""
 
-    exif: Annotated[str | None, Query(description="Tags, comma-separated; all; gps")] = None
+    exif: list[str] = Field(
+        default=[], description="Tags, commas between them; all; gps; repeatable"
+    )
 
     def tags(self) -> list[str]:
         """Return the names of EXIF tags; InvalidRequest for what can be none."""
-        names = self.exif.split(",") if self.exif is not None else []
+        names = [name for part in self.exif for name in part.split(",")]
         if len(names) > _MOST_TAGS or not all(map(_TAG.fullmatch, names)):
             raise InvalidRequest(
                 f"exif takes the names of tags with commas between them, {_MOST_TAGS} at most, "

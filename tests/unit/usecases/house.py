@@ -12,6 +12,7 @@ from filmroll.instructions import Instructions, parse
 from filmroll.model import (
     Image,
     ImageState,
+    Info,
     Job,
     JobKind,
     Lane,
@@ -27,6 +28,7 @@ from filmroll.usecases.errands import Errand
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
 from filmroll.usecases.webhooks.announcing import Announcer
+from tests.contract.records import info
 
 WANTED = parse("resize:width=100/output:format=webp")
 
@@ -60,6 +62,14 @@ class ScriptedEngine:
         if isinstance(answer, Exception):
             raise answer
         return [answer if isinstance(answer, Problem) else answer(one) for one in wanted]
+
+    async def describe(self, source: BinaryIO) -> Info:  # noqa: ARG002 -- as above
+        self.calls += 1
+        await self.open.wait()
+        answer = self.script.pop(0) if self.script else None
+        if isinstance(answer, Exception):
+            raise answer
+        return info()
 
     async def check(self) -> Mapping[str, str]:
         self.calls += 1

@@ -15,16 +15,12 @@ _TAIL = re.compile(r", [A-Za-z]+, \d+ components, \d+ bytes\)$")
 
 
 def exif_of(header: pyvips.Image) -> Mapping[str, str]:
-    """Return the tags; those that hold no text in UTF-8 are left out."""
+    """Return the tags that have a value; libexif adds those that EXIF wants to be there."""
     found: dict[str, str] = {}
     for field in header.get_fields():
         if not field.startswith(_FOLDERS) or len(found) == _MOST:
             continue
-        name = field.rpartition("-")[2]
-        try:
-            value = _value(header.get(field))
-        except UnicodeDecodeError:
-            continue
+        name, value = field.rpartition("-")[2], _value(header.get(field))
         if value and name not in _OPAQUE:
             found.setdefault(name, value[:_LONGEST])
     return found
