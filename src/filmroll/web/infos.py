@@ -24,9 +24,7 @@ _TAG = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}")
 class InfoQuery(Fields):
     """What to tell besides."""
 
-    exif: list[str] = Field(
-        default=[], description="Tags, commas between them; all; gps; repeatable"
-    )
+    exif: list[str] = Field(default=[], description="Tags; all; gps")
 
     def tags(self) -> list[str]:
         """Return the names of EXIF tags; InvalidRequest for what can be none."""
