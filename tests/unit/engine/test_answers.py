@@ -1,9 +1,13 @@
 """What the parent believes of a child's answer: it may be in foreign hands."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 
-from filmroll.engine.pool import _results
+from filmroll.engine.pool import _info, _results
 from filmroll.errors import InternalError
+from tests.contract.records import info
 
 ENTRY = {"format": "webp", "width": 1, "height": 1, "frames": 1}
 
@@ -24,3 +28,18 @@ def test_what_is_no_figure_makes_no_sense(spent) -> None:
 def test_an_answer_without_figures_makes_no_sense() -> None:
     with pytest.raises(InternalError):
         _results({"results": [ENTRY]}, [b"x"])
+
+
+TOLD = asdict(info())
+
+
+def test_a_description_is_what_it_was() -> None:
+    assert _info(json.loads(json.dumps({"info": TOLD}))) == info()
+
+
+@pytest.mark.parametrize(
+    "told", [None, 7, {}, TOLD | {"width": "x"}, TOLD | {"exif": {"a": 1}}, TOLD | {"palette": 1}]
+)
+def test_what_is_no_description_makes_no_sense(told) -> None:
+    with pytest.raises(InternalError):
+        _info({"info": told})

@@ -17,11 +17,11 @@ from filmroll.limits import Limits
 from filmroll.model import MAX_DISTANCE, Info, distance
 from filmroll.usecases.infos import DEFAULT_DISTANCE
 from tests import samples
-from tests.unit.engine.pictures import flat, load
+from tests.unit.engine.pictures import DUNE, LADYBIRD, STORM, flat, load
 
 PHOTOS = [path.read_bytes() for path in samples.photographs()]
-# imagehash 4.3 (numpy, scipy, Pillow) of the photographs in the order of their names.
-PHASHES = ["c4a3964c2bd72a5d", "8468a38f55f75855", "a8aa15d5a8ca57a7", "8e385272e35c66c7"]
+# By ImageHash 4.3 (numpy, scipy, Pillow).
+PHASHES = {"c4a3964c2bd72a5d": DUNE, "8468a38f55f75855": LADYBIRD, "a8aa15d5a8ca57a7": STORM}
 
 
 def info(data: bytes, limits: Limits | None = None) -> Info:
@@ -64,7 +64,7 @@ def test_the_previews_are_those_of_other_implementations(width, height, see_thro
 
 def test_the_perceptual_hash_is_that_of_another_implementation() -> None:
     """To two bits: Pillow scales a little otherwise."""
-    for photo, other in zip(PHOTOS, PHASHES, strict=True):
+    for other, photo in PHASHES.items():
         phash = info(photo).phash
         assert phash is not None
         assert distance(phash, other) <= 2
@@ -114,7 +114,7 @@ def test_every_format_is_described(kind: str) -> None:
 
 
 def test_a_turned_photograph_is_described_as_it_is_seen() -> None:
-    upright = load(PHOTOS[1])
+    upright = load(LADYBIRD)
     straight = info(saved(upright, ".jpg", Q=95))
     turned = info(samples.encoded(upright.rot270(), ".jpg", orientation=6, Q=95))
     assert (turned.width, turned.height, turned.orientation) == (1200, 750, 6)
@@ -191,14 +191,14 @@ def test_the_smallest_and_narrowest_are_described(size: tuple[int, int]) -> None
 
 
 def test_the_same_picture_is_described_alike() -> None:
-    assert info(PHOTOS[0]) == info(PHOTOS[0])
+    assert info(DUNE) == info(DUNE)
 
 
 def test_exif_by_the_names_of_its_tags() -> None:
     exif = info(samples.located_jpeg()).exif
     assert (exif["Make"], exif["Model"], exif["LensModel"]) == ("Acme (Ltd)", "Box 1", "A lens")
     assert (exif["GPSLatitudeRef"], exif["GPSMapDatum"]) == ("N", "WGS-84 place")
-    photo = info(PHOTOS[2]).exif
+    photo = info(STORM).exif
     assert (photo["Model"], photo["FNumber"]) == ("Canon EOS 400D DIGITAL", "35/10")
     assert "MakerNote" not in photo
 
@@ -214,7 +214,7 @@ def test_hostile_exif_is_text_of_bounded_length() -> None:
 @pytest.mark.parametrize("part", [0.3, 0.9])
 def test_a_damaged_picture_is_refused(part: float) -> None:
     with pytest.raises(CorruptImage):
-        info(samples.truncated(PHOTOS[0], part))
+        info(samples.truncated(DUNE, part))
 
 
 def test_what_is_no_picture_is_refused() -> None:
