@@ -9,9 +9,9 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from filmroll.limits import Limits
@@ -136,6 +136,15 @@ class Settings(BaseSettings):
         description="The id of an image that is shown, by the same instructions, in the place of "
         "one that is missing, deleted or broken; default: an error without a picture",
     )
+    redirect_originals: bool = Field(
+        default=False,
+        description="Whether originals are fetched from S3 itself, by a redirect to a signed URL",
+    )
+    accel_location: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*/$")] | None = Field(
+        None,
+        description="The internal location of nginx (X-Accel-Redirect) under which it serves the "
+        "folder of the blob store, such as /_blobs/; default: this service sends the bytes",
+    )
     cache_tag_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = Field(
         None,
         description="The header that names image and presets to a CDN, such as Surrogate-Key (its "
@@ -170,6 +179,15 @@ class Settings(BaseSettings):
         elif url and not url.startswith(f"{local}:///"):
             raise ValueError(f"must be {local}:///path or {remote}://name")
         return url
+
+    @model_validator(mode="after")
+    def _fitting_the_store(self) -> Self:
+        remote = self.place("blobs") is not None
+        if self.redirect_originals and not remote:
+            raise ValueError(f"{PREFIX}REDIRECT_ORIGINALS needs {PREFIX}BLOBS=s3://…")
+        if self.accel_location and remote:
+            raise ValueError(f"{PREFIX}ACCEL_LOCATION needs {PREFIX}BLOBS=file:///…")
+        return self
 
     @property
     def limits(self) -> Limits:

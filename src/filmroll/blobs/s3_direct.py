@@ -1,6 +1,6 @@
-"""Uploads that go from a client to S3 directly, by URLs that are signed for one request each."""
+"""What goes between a client and S3 directly, by URLs that are signed for one request each."""
 
-# ruff: noqa: D102 - ports.DirectUploads says what each method promises
+# ruff: noqa: D102 - ports.DirectUploads and ports.DirectDownloads say what each method promises
 
 from typing import Any
 
@@ -31,6 +31,18 @@ class S3Direct:
                 "put_object", Params=pinned, ExpiresIn=seconds
             )
         return DirectPut(url=str(url), headers={"Content-Length": str(size), "If-None-Match": "*"})
+
+    async def direct_get(
+        self, key: str, seconds: int, content_type: str, disposition: str | None
+    ) -> str:
+        said = {"ResponseContentType": content_type}
+        if disposition is not None:
+            said["ResponseContentDisposition"] = disposition
+        with translated(_STORE):
+            url = await self._client.generate_presigned_url(
+                "get_object", Params=self._object(key) | said, ExpiresIn=seconds
+            )
+        return str(url)
 
     async def direct_object(self, key: str) -> DirectObject | None:
         with translated(_STORE):

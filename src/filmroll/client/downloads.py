@@ -30,7 +30,7 @@ def delivery_path(url: str, image: str, instructions: str | None) -> str:
 
 async def download(transport: Transport, path: str, to: Path) -> Path:
     """Write a picture to a file, or to a new one in a folder; return which."""
-    async with transport.stream("GET", path) as answer:
+    async with transport.stream("GET", path, follow=True) as answer:
         kind = answer.headers.get("content-type", "")
         target = _target(to, path, kind)
         with _whole(target) as file:

@@ -121,15 +121,23 @@ class Transport:
         body: Body | None = None,
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
+        follow: bool = False,
     ) -> AsyncIterator[httpx.Response]:
         """Make one attempt at a request; the body of the answer is the caller's to read.
+
+        ``follow``: a redirect, too; the key stays behind where it leads to another host.
 
         Raises ApiError for a refusal, Unreachable for a connection that breaks at any time.
         """
         content = body() if callable(body) else body
         try:
             async with self._http.stream(
-                method, path, content=content, params=params, headers=headers
+                method,
+                path,
+                content=content,
+                params=params,
+                headers=headers,
+                follow_redirects=follow,
             ) as answer:
                 self._met = True
                 if answer.is_error:

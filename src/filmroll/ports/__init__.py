@@ -12,9 +12,11 @@ from filmroll.ports.blobs import (
     Blob,
     BlobInfo,
     BlobStore,
+    DirectDownloads,
     DirectObject,
     DirectPut,
     DirectUploads,
+    LocalFiles,
 )
 from filmroll.ports.catalog import Catalog
 from filmroll.ports.images import ImageFilter, ImagePage, ImagesCatalog, Similar
@@ -39,6 +41,7 @@ __all__ = [
     "DeliveryFilter",
     "DeliveryPage",
     "Depth",
+    "DirectDownloads",
     "DirectObject",
     "DirectPut",
     "DirectUploads",
@@ -53,6 +56,7 @@ __all__ = [
     "ImagesCatalog",
     "JobQueue",
     "JobsCatalog",
+    "LocalFiles",
     "PartStanding",
     "Picture",
     "Poster",

@@ -105,3 +105,25 @@ class DirectUploads(Protocol):
 
     async def direct_object(self, key: str) -> DirectObject | None:
         """Say what a client has put under a key; None if nothing is there."""
+
+
+@runtime_checkable
+class DirectDownloads(Protocol):
+    """What a blob store may offer besides: clients get the bytes of an object from it directly."""
+
+    async def direct_get(
+        self, key: str, seconds: int, content_type: str, disposition: str | None
+    ) -> str:
+        """Return a URL by which anybody gets an object, parts of it too, for so many seconds.
+
+        It is sent with this ``Content-Type`` and ``Content-Disposition``. Whether there is such an
+        object is not looked at.
+        """
+
+
+@runtime_checkable
+class LocalFiles(Protocol):
+    """What a blob store may offer besides: each object is a file that other programs can read."""
+
+    def file_below_root(self, key: str) -> str:
+        """Return where the file of an object is, below the folder that the store was given."""

@@ -23,6 +23,7 @@ from filmroll.usecases.download import Asset, variant_etag
 from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
 from filmroll.web.access import Gate, Permit
 from filmroll.web.conditional import Range, Unsatisfiable, names_tag, not_modified, wanted_range
+from filmroll.web.elsewhere import Elsewhere, default_name, wanted_name
 from filmroll.web.problems import STATUS
 from filmroll.web.representation import (
     COMMON,
@@ -105,6 +106,7 @@ class DeliveryRoute:
         self._images = services.images
         self._settings = services.settings
         self._gate = gate
+        self._elsewhere = Elsewhere(services)
         self._hot: HotAnswers[_Answer] = HotAnswers(services.epochs)
 
     async def __call__(self, request: Request, send: Send) -> None:
@@ -144,11 +146,18 @@ class DeliveryRoute:
             timed = replace(answer, headers=answer.headers + timing(answer.asset))
             await self._send(request, send, timed, permit)
 
-    async def _found(self, request: Request, target: _Target) -> "_Answer | _Unchanged":
-        """Find what is asked for, made if need be; not even that if the client has it already."""
+    async def _found(
+        self, request: Request, target: _Target, *, here: bool = False
+    ) -> "_Answer | _Unchanged":
+        """Find what is asked for, made if need be; not even that if the client has it already.
+
+        ``here``: its bytes are to be sent by this process.
+        """
         tags = tagging(self._settings.cache_tag_header, target.tags)
         if not target.instructions:
-            return await self._opened(request, await self._downloads.original(target.image), tags)
+            asset = await self._downloads.original(target.image)
+            elsewhere = self._elsewhere.redirects(asset) and not here
+            return await self._opened(request, asset, tags, bytes_wanted=not elsewhere)
         image = await self._images.get(target.image)
         instructions = await self._downloads.instructions(target.instructions)
         self._images.require_possible(image, [instructions])
@@ -171,7 +180,7 @@ class DeliveryRoute:
             raise fault
         plain = Request({**request.scope, "headers": []})
         try:
-            answer = await self._found(plain, replace(target, image=fallback))
+            answer = await self._found(plain, replace(target, image=fallback), here=True)
         except FilmrollError:
             raise fault from None
         assert isinstance(answer, _Answer), "nothing was asked about it"
@@ -186,10 +195,12 @@ class DeliveryRoute:
             ]
             await _send_part(request, send, answer, headers, status=STATUS[fault.kind])
 
-    async def _opened(self, request: Request, asset: Asset, tags: Headers) -> _Answer:
+    async def _opened(
+        self, request: Request, asset: Asset, tags: Headers, *, bytes_wanted: bool = True
+    ) -> _Answer:
         """Get hold of the bytes, if the client is to have them."""
         unchanged = not_modified(request.headers, asset.etag, asset.created_at)
-        if request.method == "HEAD" or unchanged:
+        if request.method == "HEAD" or unchanged or not bytes_wanted:
             return _Answer(asset, identifying(asset) + tags)
         if asset.bytes <= LARGEST_BYTES:
             asset, data = await self._downloads.read(asset)
@@ -198,18 +209,26 @@ class DeliveryRoute:
         return _Answer(asset, identifying(asset) + tags, file=file)
 
     async def _send(self, request: Request, send: Send, answer: _Answer, permit: Permit) -> None:
-        asset = answer.asset
+        asset, name = answer.asset, wanted_name(request)
         headers = [*answer.headers, caching(permit, lasting=asset.lasting)]
-        part = None
-        if any(name in _CONDITIONS for name, _ in request.scope["headers"]):
-            if not_modified(request.headers, asset.etag, asset.created_at):
-                await _send_empty(send, 304, headers)
-                return
-            part = _part(request, asset)
+        asked = any(name in _CONDITIONS for name, _ in request.scope["headers"])
+        if asked and not_modified(request.headers, asset.etag, asset.created_at):
+            await _send_empty(send, 304, headers)
+            return
+        if request.method == "GET" and answer.data is None and answer.file is None:
+            led = await self._elsewhere.redirect(asset, permit, name)
+            await _send_empty(send, 302, [*COMMON_WHOLE, *led])
+            return
         headers += describing(asset)
-        if request.scope["query_string"] and "dl" in request.query_params:
-            otherwise = f"{asset.image}.{asset.format}"
-            headers.append(attachment(request.query_params["dl"], otherwise))
+        if name is not None:
+            headers.append(attachment(name, default_name(asset)))
+        if request.method == "GET" and answer.file is not None:
+            accelerated = self._elsewhere.accelerated(asset)
+            if accelerated:  # parts of it are then the proxy's business, too
+                own = [header for header in headers if header[0] != b"accept-ranges"]
+                await _send_empty(send, 200, own + accelerated)
+                return
+        part = _part(request, asset) if asked else None
         await _send_part(request, send, answer, headers, part)
 
 
