@@ -24,6 +24,8 @@
     │   ├── ForbiddenAddress    forbidden-address
     │   ├── FetchFailed         fetch-failed
     │   ├── FetchUnavailable    fetch-unavailable
+    │   ├── Untranslatable      untranslatable
+    │   ├── UnknownSource       unknown-source
     │   └── IdempotencyKeyReused idempotency-key-reused
     ├── UnsupportedMedia        unsupported-media        UNSUPPORTED
     ├── RangeNotSatisfiable     range-not-satisfiable    RANGE
@@ -48,6 +50,7 @@
     ├── VersionMismatch         version-mismatch         PRECONDITION
     ├── UnsupportedVersion      unsupported-version      PRECONDITION
     ├── ChecksumMismatch        checksum-mismatch        CHECKSUM
+    ├── SourceFailed            source-failed            GATEWAY
     ├── Overloaded              overloaded               UNAVAILABLE
     │   └── StoreUnavailable    store-unavailable
     ├── StorageFull             storage-full             FULL
@@ -80,6 +83,7 @@ class Kind(StrEnum):
     CONFLICT = auto()
     PRECONDITION = auto()
     CHECKSUM = auto()
+    GATEWAY = auto()
     UNAVAILABLE = auto()
     FULL = auto()
     INTERNAL = auto()
@@ -184,6 +188,24 @@ class FetchUnavailable(InvalidRequest):
     """The URL's server did not answer in time, or was too busy. Another attempt may do better."""
 
     code, title = "fetch-unavailable", "The URL's server is unavailable"
+
+
+class Untranslatable(InvalidRequest):
+    """The thumbor or imgproxy URL asks for something that has no counterpart here.
+
+    ``option`` names it; the detail says what to use instead, where there is something.
+    """
+
+    code, title = "untranslatable", "No counterpart for this option"
+
+
+class UnknownSource(InvalidRequest):
+    """The thumbor or imgproxy URL names a source that is no image here, nor may be fetched.
+
+    Whoever runs the service can allow sources.
+    """
+
+    code, title = "unknown-source", "Unknown source"
 
 
 class BrokenArchive(InvalidRequest):
@@ -376,6 +398,12 @@ class ChecksumMismatch(FilmrollError):
     """The bytes do not have the checksum that was announced. None was kept; send them again."""
 
     code, title, kind = "checksum-mismatch", "Checksum mismatch", Kind.CHECKSUM
+
+
+class SourceFailed(FilmrollError):
+    """The server that a source is fetched from failed, refused, or did not answer."""
+
+    code, title, kind = "source-failed", "The source's server failed", Kind.GATEWAY
 
 
 class Overloaded(FilmrollError):

@@ -27,6 +27,7 @@ STATUS: Mapping[Kind, int] = {
     Kind.INVALID: 422,
     Kind.CHECKSUM: 460,  # tus made it up
     Kind.INTERNAL: 500,
+    Kind.GATEWAY: 502,
     Kind.UNAVAILABLE: 503,
     Kind.FULL: 507,
 }
