@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from filmroll.limits import Limits
+from filmroll.migration import Sources, imgproxy_keys, parse_presets
 from filmroll.place import Place
 
 PREFIX = "FILMROLL_"
@@ -155,6 +156,31 @@ class Settings(BaseSettings):
         description="Private hosts that images may be fetched from and webhooks sent to, separated "
         "by commas; host, host:port or network; default: public ones only",
     )
+    sources: str = Field(
+        "",
+        description="Base URLs, separated by commas, under which thumbor's and imgproxy's URLs "
+        "may name originals to fetch on first use; prefix=base replaces a prefix; default: none",
+    )
+    thumbor_key: Annotated[str, Field(min_length=1)] | None = Field(
+        None,
+        description="thumbor's SECURITY_KEY: its URLs under /i/thumbor/ must be signed with it",
+    )
+    imgproxy_key: str | None = Field(
+        None,
+        description="IMGPROXY_KEY, hexadecimal, several separated by commas: imgproxy's URLs under "
+        "/i/imgproxy/ must be signed with one",
+    )
+    imgproxy_salt: str | None = Field(None, description="IMGPROXY_SALT, as many as there are keys")
+    imgproxy_signature_bytes: Annotated[int, Field(ge=8, le=32)] = Field(
+        32, description="IMGPROXY_SIGNATURE_SIZE: how many bytes signatures were cut to"
+    )
+    imgproxy_presets: str = Field(
+        "", description="IMGPROXY_PRESETS: name=option/option, separated by commas"
+    )
+    imgproxy_watermark: str | None = Field(
+        None,
+        description="The id, or the source, of the image that imgproxy's watermark lays over",
+    )
     log: LogFormat = Field(
         default_factory=_default_log_format,
         description="text or json; default: text on a terminal, else json",
@@ -189,6 +215,30 @@ class Settings(BaseSettings):
             raise ValueError(f"{PREFIX}ACCEL_LOCATION needs {PREFIX}BLOBS=file:///…")
         return self
 
+    @field_validator("sources")
+    @classmethod
+    def _base_urls(cls, text: str) -> str:
+        Sources(split(text))
+        return text
+
+    @field_validator("imgproxy_presets")
+    @classmethod
+    def _presets(cls, text: str) -> str:
+        parse_presets(text)
+        return text
+
+    @model_validator(mode="after")
+    def _key_and_salt(self) -> Self:
+        keys, salts = self.imgproxy_key, self.imgproxy_salt
+        try:
+            if keys is not None or salts is not None:
+                imgproxy_keys(keys or "", salts or "", self.imgproxy_signature_bytes)
+        except ValueError:
+            raise ValueError(
+                "FILMROLL_IMGPROXY_KEY and FILMROLL_IMGPROXY_SALT must be hexadecimal, and as many"
+            ) from None
+        return self
+
     @property
     def limits(self) -> Limits:
         """What an original may hold."""
@@ -213,6 +263,11 @@ class Settings(BaseSettings):
             return self.loopback
         return self.access is Access.OPEN
 
+    @property
+    def source_bases(self) -> Sources:
+        """What may be fetched on its first use."""
+        return Sources(split(self.sources))
+
     def place(self, name: str) -> Place | None:
         """Return where a store is that is not on this machine; None for an embedded one."""
         url: str = getattr(self, name)
@@ -222,6 +277,11 @@ class Settings(BaseSettings):
         """Return the path of an embedded store: from its URL, or in the data folder."""
         url: str = getattr(self, name)
         return Path(url.partition("://")[2]) if url else self.data / default
+
+
+def split(text: str) -> list[str]:
+    """Return the parts of a setting that are separated by commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def load(environ: Mapping[str, str] = os.environ, **overrides: Any) -> Settings:

@@ -3,7 +3,19 @@
 import typer
 
 from filmroll import __version__
-from filmroll.cli import batch, check, dead, images, init, keys, push, roles, settings, sweep
+from filmroll.cli import (
+    batch,
+    check,
+    dead,
+    images,
+    init,
+    keys,
+    push,
+    roles,
+    settings,
+    sweep,
+    translate,
+)
 
 app = typer.Typer(
     help="Filmroll: an imaging service, from upload to delivery.",
@@ -35,6 +47,7 @@ init.register(app)
 check.register(app)
 sweep.register(app)
 settings.register(app)
+translate.register(app)
 app.add_typer(batch.app, name="batch")
 app.add_typer(dead.app, name="dead")
 app.add_typer(keys.app, name="keys")

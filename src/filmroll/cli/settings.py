@@ -9,7 +9,7 @@ from rich.table import Table
 from filmroll.cli.console import load_settings, out, show
 from filmroll.settings import PREFIX, Settings
 
-_SECRET = {"internal_token"}
+_SECRET = {"internal_token", "thumbor_key", "imgproxy_key", "imgproxy_salt"}
 
 
 def register(app: typer.Typer) -> None:

@@ -32,7 +32,7 @@ def require_body(host: str, status: int, headers: httpx.Headers) -> None:
         figures = {} if wait is None else {"retry_after": wait}
         raise FetchUnavailable(f"{host} answered with status {status}.", **figures)
     if status != _OK:
-        raise FetchFailed(f"{host} answered with status {status}.")
+        raise FetchFailed(f"{host} answered with status {status}.", origin_status=status)
     if headers.get("content-encoding", "identity").lower() != "identity":
         # A few kilobytes can unfold to gigabytes; and images gain nothing by it.
         raise FetchFailed(f"{host} sent the body compressed, which was not asked for.")

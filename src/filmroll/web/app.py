@@ -35,6 +35,7 @@ from filmroll.web.access import Gate
 from filmroll.web.batches import batches
 from filmroll.web.delivery import DeliveryRoute
 from filmroll.web.exports import EXPORTS, ExportRoute
+from filmroll.web.foreign import FOREIGN, ForeignRoute
 from filmroll.web.hosts import allowed_hosts, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
 from filmroll.web.infos import infos
@@ -84,6 +85,7 @@ class App:
         self._parts = PartRoute(services, gate) if role in UPLOADING else None
         self._tus = TusRoute(services, gate) if role in UPLOADING else None
         self._delivery = DeliveryRoute(services, gate) if role in DELIVERING else None
+        self._foreign = ForeignRoute(services, gate, self._delivery) if self._delivery else None
         self._exports = ExportRoute(services, gate) if role in DELIVERING else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -112,6 +114,9 @@ class App:
         if self._exports is not None and path.startswith(EXPORTS):
             exchange.route = f"{EXPORTS}{{batch}}"
             await self._exports(Request(scope, incoming), incoming, exchange.send)
+        elif self._foreign is not None and path.startswith(FOREIGN):
+            exchange.route = "/i"
+            await self._foreign(Request(scope, incoming), exchange.send)
         elif self._delivery is not None and path.startswith("/i/"):
             exchange.route = "/i"
             await self._delivery(Request(scope, incoming), exchange.send)

@@ -111,24 +111,36 @@ class DeliveryRoute:
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
-        if request.method == "OPTIONS":
-            await _send_empty(send, 204, [*COMMON, *_PREFLIGHT])
+        if await answers_options(request, send):
             return
-        if request.method not in {"GET", "HEAD"}:
-            raise MethodNotAllowed("Pictures are read with GET or HEAD.", allow=_METHODS)
         path: bytes = request.scope["raw_path"]
         answer = self._hot.get(path)
         if answer is not None:
             permit = await self._gate.require_delivery(request, path, preset=False)
             await self._send(request, send, answer, permit)
-        else:
-            await self._answer_cold(request, send, path)
+            return
+        target = self._allowed_target(path)
+        permit = await self._gate.require_delivery(request, path, preset=target.presets_alone)
+        await self._answer_cold(request, send, path, target, permit)
 
-    async def _answer_cold(self, request: Request, send: Send, path: bytes) -> None:
+    async def deliver(self, request: Request, send: Send, path: bytes, permit: Permit) -> None:
+        """Answer with what a path names, to someone who asked for it in other words."""
+        answer = self._hot.get(path)
+        if answer is not None:
+            await self._send(request, send, answer, permit)
+        else:
+            target = self._allowed_target(path)
+            await self._answer_cold(request, send, path, target, permit)
+
+    def _allowed_target(self, path: bytes) -> _Target:
         target = _target(path)
         if self._settings.presets_only and target.instructions and not target.presets_alone:
             raise Forbidden("This service delivers presets only.")
-        permit = await self._gate.require_delivery(request, path, preset=target.presets_alone)
+        return target
+
+    async def _answer_cold(
+        self, request: Request, send: Send, path: bytes, target: _Target, permit: Permit
+    ) -> None:
         stamp = self._hot.stamp(target.image)
         try:
             answer = await self._found(request, target)
@@ -230,6 +242,16 @@ class DeliveryRoute:
                 return
         part = _part(request, asset) if asked else None
         await _send_part(request, send, answer, headers, part)
+
+
+async def answers_options(request: Request, send: Send) -> bool:
+    """Answer OPTIONS; False for GET and HEAD. Raises MethodNotAllowed for all others."""
+    if request.method == "OPTIONS":
+        await _send_empty(send, 204, [*COMMON, *_PREFLIGHT])
+        return True
+    if request.method not in {"GET", "HEAD"}:
+        raise MethodNotAllowed("Pictures are read with GET or HEAD.", allow=_METHODS)
+    return False
 
 
 async def _send_part(

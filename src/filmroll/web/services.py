@@ -24,6 +24,7 @@ from filmroll.usecases.keys import Keys
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.presets import Presets
+from filmroll.usecases.sources import SourceImages
 from filmroll.usecases.spool import Spool, Spools
 from filmroll.usecases.upload import Uploads
 from filmroll.usecases.uploads.appending import Appending
@@ -64,6 +65,7 @@ class Services:
     tus: Tus
     images: Images
     infos: Infos
+    sources: SourceImages
     jobs: Jobs
     downloads: Downloads
     export: Export

@@ -9,7 +9,7 @@ from filmroll.engine.process import Bounds
 from filmroll.fetch import GuardedClient
 from filmroll.model import JobKind, Lane
 from filmroll.ports import Fetcher
-from filmroll.settings import CannotStart, Settings
+from filmroll.settings import CannotStart, Settings, split
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.batch.fetching import Fetching
@@ -89,7 +89,7 @@ async def open_processing(
 
 
 def _guarded_client(settings: Settings) -> GuardedClient:
-    allowed = [host.strip() for host in settings.fetch_allow.split(",") if host.strip()]
+    allowed = split(settings.fetch_allow)
     try:
         return GuardedClient(allow=allowed)
     except ValueError as fault:
@@ -109,6 +109,7 @@ def _errands(
         turns=Turns(stores.catalog, base.outbox),
         spool=base.spools.new,
         max_bytes=settings.max_upload_bytes,
+        sources=settings.source_bases,
     )
     making = Making(
         blobs=stores.blobs,

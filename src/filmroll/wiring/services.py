@@ -19,6 +19,7 @@ from filmroll.usecases.infos import Infos
 from filmroll.usecases.jobs import Jobs
 from filmroll.usecases.keys import Keys
 from filmroll.usecases.presets import Presets
+from filmroll.usecases.sources import SourceImages
 from filmroll.usecases.uploads.appending import Appending
 from filmroll.usecases.uploads.completion import Completions
 from filmroll.usecases.uploads.direct import Direct
@@ -131,6 +132,7 @@ def _services(
         tus=Tus(catalog=catalog, sessions=sessions, completions=completions, outbox=outbox),
         images=base.images,
         infos=Infos(catalog, processor),
+        sources=SourceImages(settings.source_bases, base.images, catalog, jobs),
         jobs=jobs,
         downloads=downloads,
         export=Export(batches=batches, images=base.images, downloads=downloads),

@@ -6,6 +6,7 @@ from dataclasses import replace
 from urllib.parse import urlsplit
 
 from filmroll.errors import FetchFailed
+from filmroll.migration import Sources
 from filmroll.model import Job, LineState, derived_id
 from filmroll.ports import BlobStore, Catalog, Fetcher
 from filmroll.usecases.batch.ingest import Arrival, Ingest
@@ -34,6 +35,7 @@ class Fetching:
         turns: Turns,
         spool: Callable[[], Spool],
         max_bytes: int,
+        sources: Sources,
     ) -> None:
         self._fetcher = fetcher
         self._blobs = blobs
@@ -44,6 +46,7 @@ class Fetching:
         self._turns = turns
         self._spool = spool
         self._max_bytes = max_bytes
+        self._sources = sources
 
     async def run(self, job: Job) -> Job:
         """Fetch and keep the image; return the job, with the image it came to.
@@ -82,7 +85,10 @@ class Fetching:
         """Fill the spool; return the name that the other server gives it."""
         assert job.source is not None, "a fetch has a source"
         if not job.source.startswith(IMPORTS):
-            return (await self._fetcher.fetch(job.source, spool, self._max_bytes)).name
+            fetched = await self._fetcher.fetch(job.source, spool, self._max_bytes)
+            if job.wanted_image and not self._sources.covers(fetched.url):
+                raise FetchFailed("The URL redirects to one that is not under FILMROLL_SOURCES.")
+            return fetched.name
         try:
             file = await self._blobs.open(job.source)
         except ValueError:  # it is no key at all
@@ -107,7 +113,7 @@ class Fetching:
             metadata=job.said.get("metadata"),
         )
         declaration = await self._uploads.declare(said, job.instructions)
-        image_id = derived_id("fetch", job.id, spool.sha256)
+        image_id = job.wanted_image or derived_id("fetch", job.id, spool.sha256)
         image = await self._uploads.store(spool, declaration, image_id)
         self._outbox.enqueue_variants(image)
         return image.id

@@ -91,6 +91,10 @@ def document(app: FastAPI, *, uploads: bool, delivery: bool) -> Schema:
             paths["/i/{image}"] = {"get": picture("The original", [path_part("image")])}
             both = [path_part("image"), path_part("instructions")]
             paths["/i/{image}/{instructions}"] = {"get": picture("A variant", both)}
+            for server in ("thumbor", "imgproxy"):
+                parts = [path_part("signature"), path_part("request")]
+                summary = f"What a URL of {server} asks for"
+                paths[f"/i/{server}/{{signature}}/{{request}}"] = {"get": picture(summary, parts)}
             for kind, content_type in (("zip", "application/zip"), ("tar", "application/x-tar")):
                 paths[f"/i/batches/{{batch}}.{kind}"] = {"get": whole_batch(kind, content_type)}
         schema.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)

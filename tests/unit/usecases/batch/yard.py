@@ -11,6 +11,7 @@ from filmroll.blobs.memory import MemoryBlobs
 from filmroll.catalog.memory import MemoryCatalog
 from filmroll.errors import StoreUnavailable
 from filmroll.limits import Limits
+from filmroll.migration import Sources
 from filmroll.model import Action, Batch, BatchState, Line, OnDuplicate, new_id, now
 from filmroll.ports import Fetched, Sink
 from filmroll.probe import HeaderProbe
@@ -116,6 +117,7 @@ class Yard:
             turns=Turns(self.catalog, self.outbox),
             spool=self.spools.new,
             max_bytes=8 * MIB,
+            sources=Sources([]),
         )
 
     async def open(

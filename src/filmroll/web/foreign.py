@@ -1,0 +1,142 @@
+"""``GET|HEAD /i/thumbor/…`` and ``/i/imgproxy/…``: URLs of other servers, answered in their place.
+
+What such a URL asks for is said in the words of an own URL, and delivered as that.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import unquote, urlencode
+
+from starlette.requests import Request
+from starlette.types import Send
+
+from filmroll.errors import ExpiredSignature, InvalidSignature, NotFound
+from filmroll.migration import (
+    Foreign,
+    Imgproxy,
+    Source,
+    imgproxy_keys,
+    parse_presets,
+    thumbor,
+    verify_thumbor,
+)
+from filmroll.migration.imgproxy import restored
+from filmroll.model import now
+from filmroll.settings import Settings
+from filmroll.usecases.images import header_of
+from filmroll.web.access import Gate, Permit
+from filmroll.web.delivery import DeliveryRoute, answers_options
+from filmroll.web.services import Services
+
+FOREIGN = ("/i/thumbor/", "/i/imgproxy/")
+_REMEMBERED = 4096  # translations; they stay right, since images do not change
+
+Verify = Callable[[str, str], None]  # of a signature, and the path that it is for
+
+
+@dataclass(frozen=True, slots=True)
+class _Server:
+    """How URLs of a server are read; ``verify`` is None where no key of its is known."""
+
+    read: Callable[[str], Foreign]
+    verify: Verify | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Translation:
+    path: bytes  # of an own URL
+    expires: int | None
+    attachment: str | None
+
+
+class ForeignRoute:
+    """Translates, and has the pictures delivered."""
+
+    def __init__(self, services: Services, gate: Gate, delivery: DeliveryRoute) -> None:
+        self._sources = services.sources
+        self._gate = gate
+        self._delivery = delivery
+        self._servers = {
+            "thumbor": _thumbor(services.settings),
+            "imgproxy": _imgproxy(services.settings),
+        }
+        self._known: OrderedDict[bytes, _Translation] = OrderedDict()
+
+    async def __call__(self, request: Request, send: Send) -> None:
+        """Answer one request."""
+        if await answers_options(request, send):
+            return
+        raw: bytes = request.scope["raw_path"]
+        server, signature, path = _split(raw)
+        permit = await self._permit(request, self._servers[server], signature, path)
+        found = await self._translated(raw, self._servers[server], path)
+        if found.expires is not None:
+            if found.expires < now():
+                raise ExpiredSignature("The URL was good until expires.", limit=found.expires)
+            permit = replace(permit, ends=min(found.expires, permit.ends or found.expires))
+        query = urlencode({"dl": found.attachment}) if found.attachment else ""
+        scope = {**request.scope, "raw_path": found.path, "query_string": query.encode()}
+        await self._delivery.deliver(Request(scope), send, found.path, permit)
+
+    async def _permit(self, request: Request, server: _Server, signature: str, path: str) -> Permit:
+        if server.verify is None:
+            return await self._gate.require_delivery(
+                request, request.scope["raw_path"], preset=False
+            )
+        server.verify(signature, path)
+        return Permit()
+
+    async def _translated(self, raw: bytes, server: _Server, path: str) -> _Translation:
+        found = self._known.get(raw)
+        if found is None:
+            found = self._known[raw] = await self._translate(server.read(path))
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+        self._known.move_to_end(raw)
+        return found
+
+    async def _translate(self, foreign: Foreign) -> _Translation:
+        image = await self._sources.image(self._sources.find(foreign.source))
+        marks: list[Source] = []
+
+        def mark(text: str) -> str:
+            marks.append(self._sources.find(text))
+            return marks[-1].image
+
+        instructions = foreign.instructions(header_of(image), mark)
+        for one in marks:
+            if one.url is not None:
+                await self._sources.image(one)
+        path = f"/i/{image.id}" + (f"/{instructions.canonical()}" if instructions else "")
+        return _Translation(path.encode(), foreign.expires, foreign.attachment)
+
+
+def _thumbor(settings: Settings) -> _Server:
+    def verify(key: str, signature: str, path: str) -> None:
+        if signature == thumbor.UNSIGNED:
+            raise InvalidSignature("This URL needs a signature in the place of unsafe.")
+        verify_thumbor(key, signature, path)
+
+    key = settings.thumbor_key
+    return _Server(thumbor.read, partial(verify, key) if key else None)
+
+
+def _imgproxy(settings: Settings) -> _Server:
+    presets = parse_presets(settings.imgproxy_presets)
+    imgproxy = Imgproxy(presets=presets, watermark=settings.imgproxy_watermark)
+    if settings.imgproxy_key is None or settings.imgproxy_salt is None:
+        return _Server(imgproxy.read, None)
+    size = settings.imgproxy_signature_bytes
+    keys = imgproxy_keys(settings.imgproxy_key, settings.imgproxy_salt, size)
+    return _Server(imgproxy.read, keys.verify)
+
+
+def _split(raw: bytes) -> tuple[str, str, str]:
+    """Return the server, the signature and what follows it."""
+    server, _, rest = raw.decode("ascii", "replace").removeprefix("/i/").partition("/")
+    signature, _, path = rest.partition("/")
+    if not signature or not path:
+        raise NotFound(f"Write /i/{server}/<signature>/<options>/<source>.")
+    return server, unquote(signature), restored(path) if server == "imgproxy" else path

@@ -1,0 +1,456 @@
+"""URLs of thumbor and imgproxy, answered by a real service with pictures that it fetched itself."""
+
+import base64
+import hashlib
+import hmac
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from urllib.parse import quote
+
+import httpx
+import pytest
+import pyvips
+
+from filmroll.model import derived_id
+from tests.e2e.service import Service, filmroll
+from tests.e2e.test_access import make_key
+from tests.e2e.test_fetch import Origin
+from tests.samples import encoded, jpeg, picture, png, tiny_jpeg
+
+THUMBOR_KEY = "MY_SECURE_KEY"
+KEY = "943b421c9eb07c830af81030552c86009268de4e532ba2ee2eab8247c6da0881"
+SALT = "520f986b998545b4785e0defbc4f3c1203f22de2374a3d53cb7a7fe9fea309c5"
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[Origin]:
+    running = Origin()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def service(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with Service(
+        tmp_path_factory.mktemp("migrated") / "data",
+        FILMROLL_FETCH_ALLOW=origin.host,
+        FILMROLL_SOURCES=f"http://{origin.host}/photos/,s3://old/=http://{origin.host}/bucket/",
+        FILMROLL_MAX_UPLOAD_BYTES="2000000",
+        FILMROLL_IMGPROXY_PRESETS="thumb=resize:fill:64:64",
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def http(service: Service) -> Iterator[httpx.Client]:
+    with service.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def photo(origin: Origin) -> str:
+    """A photograph that stands upright only by its orientation: 640 wide, 480 high."""
+    body = encoded(picture(480, 640, 71), ".jpg", orientation=6)
+    return origin.shows("/photos/a%20b.jpg", body)
+
+
+def thumbor(options: str, source: str) -> str:
+    return f"/i/thumbor/unsafe/{options}/{quote(source, safe='')}"
+
+
+def imgproxy(options: str, source: str) -> str:
+    encoded_ = base64.urlsafe_b64encode(source.encode()).decode().rstrip("=")
+    return f"/i/imgproxy/_/{options}/{encoded_}"
+
+
+def opened(answer: httpx.Response) -> pyvips.Image:
+    assert answer.status_code == 200, answer.text
+    return pyvips.Image.new_from_buffer(answer.content, "")
+
+
+def flat(*color: int) -> pyvips.Image:
+    """Return a picture of 20 × 20 pixels of one colour."""
+    return (
+        pyvips.Image.black(20, 20, bands=3)
+        .linear(1, color)
+        .cast("uchar")
+        .copy(interpretation="srgb")
+    )
+
+
+def size(answer: httpx.Response) -> tuple[int, int]:
+    image = opened(answer)
+    return image.width, image.height
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["cache-control"] == "no-store"
+    body: dict[str, object] = answer.json()
+    assert body["code"] == code
+    return body
+
+
+# ---------------------------------------------------------------------- fetched on the first use
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("300x200", (300, 200)),
+        ("300x0", (300, 225)),
+        ("fit-in/300x300", (300, 225)),
+        ("full-fit-in/300x300", (400, 300)),
+        ("adaptive-fit-in/200x300", (267, 200)),
+        ("1300x100/filters:no_upscale()", (640, 100)),
+        ("10x10:110x60/50x50", (50, 50)),
+        ("fit-in/300x300/filters:fill(blue)", (300, 300)),
+        ("filters:rotate(90)", (480, 640)),
+        ("trim/0x0", (640, 480)),
+    ],
+)
+def test_thumbors_urls_give_thumbors_sizes(
+    http: httpx.Client, photo: str, options: str, expected: tuple[int, int]
+) -> None:
+    assert size(http.get(thumbor(options, photo))) == expected
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ("rs:fill:300:200", (300, 200)),
+        ("rs:fit:300:300", (300, 225)),
+        ("rs:fill:1300:100", (640, 100)),
+        ("rs:force:1300:100", (640, 49)),
+        ("rs:auto:100:300", (100, 75)),
+        ("w:100/dpr:2", (200, 150)),
+        ("rs:fit:300:300/ex:1", (300, 300)),
+        ("w:100/pd:10", (120, 95)),
+        ("c:0.5:100/rot:90", (240, 100)),
+        ("pr:thumb", (64, 64)),
+    ],
+)
+def test_imgproxys_urls_give_imgproxys_sizes(
+    http: httpx.Client, photo: str, options: str, expected: tuple[int, int]
+) -> None:
+    assert size(http.get(imgproxy(options, photo))) == expected
+
+
+def test_turning_and_flipping_go_the_others_way(http: httpx.Client, origin: Origin) -> None:
+    whole = flat(255, 0, 0).join(flat(255, 255, 255), "horizontal")
+    source = origin.shows("/photos/red.png", whole.pngsave_buffer())
+
+    def red_at(answer: httpx.Response, x: int, y: int) -> bool:
+        red, green, blue = opened(answer)(x, y)[:3]
+        return red > 200 and green < 50 and blue < 50
+
+    assert red_at(http.get(thumbor("40x20", source)), 2, 2)
+    assert red_at(http.get(thumbor("-40x20", source)), 37, 2)
+    assert red_at(http.get(thumbor("filters:rotate(90)", source)), 2, 37)  # to the left
+    assert red_at(http.get(imgproxy("rot:90", source)), 2, 2)  # to the right
+    assert red_at(http.get(imgproxy("fl:1", source)), 37, 2)
+    assert red_at(http.get(imgproxy("rs:fill:10:10/g:we", source)), 5, 5)
+
+
+def test_a_source_is_fetched_once_and_kept(http: httpx.Client, origin: Origin) -> None:
+    body = jpeg(200, 100, 72)
+    url = origin.shows("/photos/once.jpg", body)
+    first = http.get(thumbor("50x0", url))
+    assert size(first) == (50, 25)
+    assert first.headers["cache-control"] == "public, max-age=31536000, immutable"
+    for path in (thumbor("60x0", url), thumbor("50x0", "once.jpg"), imgproxy("w:70", url)):
+        assert http.get(path).status_code == 200
+    assert origin.asked.count("/photos/once.jpg") == 1
+    image = http.get(f"/v1/images/{derived_id('source', url)}").json()
+    assert (image["sha256"], image["name"]) == (hashlib.sha256(body).hexdigest(), "once.jpg")
+    assert image["metadata"] == {"source": url}
+    own = http.get(f"/i/{image['id']}/resize:width=50,enlarge=true")
+    assert (own.content, own.headers["etag"]) == (first.content, first.headers["etag"])
+    again = http.get(thumbor("50x0", url), headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
+    part = http.get(thumbor("50x0", url), headers={"Range": "bytes=0-9"})
+    assert (part.status_code, part.content) == (206, first.content[:10])
+    assert http.head(thumbor("50x0", url)).headers["content-length"] == str(len(first.content))
+
+
+def test_many_who_ask_at_once_cause_one_fetch(http: httpx.Client, origin: Origin) -> None:
+    body = jpeg(200, 100, 73)
+    held = threading.Event()
+
+    def slowly(request: BaseHTTPRequestHandler) -> None:
+        held.wait(10)
+        request.send_response(200)
+        request.send_header("Content-Length", str(len(body)))
+        request.end_headers()
+        request.wfile.write(body)
+
+    url = origin.does("/photos/slow.jpg", slowly)
+    with ThreadPoolExecutor(24) as pool:
+        waiting = [pool.submit(http.get, thumbor(f"{10 + n % 3}x0", url)) for n in range(24)]
+        time.sleep(0.5)
+        held.set()
+        assert {one.result().status_code for one in waiting} == {200}
+    assert origin.asked.count("/photos/slow.jpg") == 1
+
+
+def test_two_processes_fetch_a_source_once(origin: Origin, tmp_path: Path) -> None:
+    url = origin.shows("/photos/twice.jpg", jpeg(200, 100, 74))
+    settings = {
+        "FILMROLL_FETCH_ALLOW": origin.host,
+        "FILMROLL_SOURCES": f"http://{origin.host}/photos/",
+    }
+    with (
+        Service(tmp_path / "data", "worker", **settings) as worker,
+        Service(tmp_path / "data", "download-api", FILMROLL_WORKER_URL=worker.url, **settings) as a,
+        Service(tmp_path / "data", "download-api", FILMROLL_WORKER_URL=worker.url, **settings) as b,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        paths = [one.url + thumbor("50x0", url) for one in (a, b) for _ in range(4)]
+        assert [one.status_code for one in pool.map(httpx.get, paths)] == [200] * 8
+    assert origin.asked.count("/photos/twice.jpg") == 1
+
+
+def test_the_spelling_of_another_store_is_replaced(http: httpx.Client, origin: Origin) -> None:
+    origin.shows("/bucket/k/a.png", png(64, 32))
+    assert size(http.get(imgproxy("w:32", "s3://old/k/a.png"))) == (32, 16)
+    assert size(http.get("/i/imgproxy/_/w:32/plain/s3://old/k/a.png@webp")) == (32, 16)
+    assert size(http.get("/i/imgproxy/_/w:32/plain/s3:/old/k/a.png")) == (32, 16)
+
+
+def test_a_watermark_may_be_a_source_too(http: httpx.Client, origin: Origin, photo: str) -> None:
+    origin.shows("/photos/mark.png", flat(255, 0, 0).pngsave_buffer())
+    answer = http.get(thumbor("300x200/filters:watermark(mark.png,-10,-10,0):format(png)", photo))
+    assert opened(answer)(280, 180)[:3] == [255, 0, 0]
+    missing = http.get(thumbor("300x200/filters:watermark(none.png,0,0,0)", photo))
+    problem(missing, 404, "not-found")
+
+
+# ---------------------------------------------------------------------------- what goes wrong
+
+
+def test_what_is_not_there_is_not_found(http: httpx.Client, origin: Origin) -> None:
+    for path in (thumbor("50x0", "none.jpg"), imgproxy("w:50", "none.jpg")):
+        assert "404" in str(problem(http.get(path), 404, "not-found")["detail"])
+    gone = origin.shows("/photos/gone.jpg", b"", status=410)
+    problem(http.get(thumbor("50x0", gone)), 404, "not-found")
+    problem(http.get("/i/thumbor/unsafe/50x0/0123456789abcdefghjkmnpqrs"), 404, "not-found")
+
+
+@pytest.mark.parametrize("status", [500, 503, 403, 429])
+def test_an_origin_that_fails_is_a_bad_gateway(
+    http: httpx.Client, origin: Origin, status: int
+) -> None:
+    url = origin.shows(f"/photos/{status}.jpg", b"", status=status, Retry_After="7")
+    answer = http.get(thumbor("50x0", url))
+    problem(answer, 502, "source-failed")
+    assert answer.headers.get("retry-after") == (None if status == 403 else "7")
+    assert origin.asked.count(f"/photos/{status}.jpg") == 1  # nobody tries again behind its back
+
+
+def test_what_is_no_picture_is_told(http: httpx.Client, origin: Origin) -> None:
+    problem(
+        http.get(thumbor("50x0", origin.shows("/photos/text.jpg", b"no picture" * 99))),
+        415,
+        "unsupported-media",
+    )
+    large = origin.shows("/photos/large.jpg", tiny_jpeg(83) + bytes(2_000_000))
+    problem(http.get(thumbor("50x0", large)), 413, "too-large")
+    problem(http.get(thumbor("50x0", origin.shows("/photos/e.jpg", b""))), 422, "empty-body")
+
+
+def test_a_redirect_leads_out_of_the_sources_in_vain(http: httpx.Client, origin: Origin) -> None:
+    secret = origin.shows("/secret.jpg", jpeg(60, 40, 75))
+    out = origin.shows("/photos/out.jpg", b"", status=302, Location=secret)
+    problem(http.get(thumbor("50x0", out)), 502, "source-failed")
+    inside = origin.shows("/photos/inside.jpg", jpeg(60, 40, 76))
+    within = origin.shows("/photos/within.jpg", b"", status=302, Location=inside)
+    assert http.get(thumbor("50x0", within)).status_code == 200
+
+
+def test_other_sources_are_not_fetched(http: httpx.Client, origin: Origin) -> None:
+    secret = origin.shows("/secret2.jpg", jpeg(60, 40, 77))
+    for source in (secret, "http://192.0.2.1/a.jpg", "photos/../../secret2.jpg", "file:///etc/x"):
+        assert "FILMROLL_SOURCES" in str(
+            problem(http.get(thumbor("50x0", source)), 422, "unknown-source")["detail"]
+        )
+    assert "/secret2.jpg" not in origin.asked
+
+
+def test_a_deleted_source_stays_deleted(http: httpx.Client, origin: Origin) -> None:
+    url = origin.shows("/photos/deleted.jpg", jpeg(60, 40, 78))
+    assert http.get(thumbor("50x0", url)).status_code == 200
+    assert http.delete(f"/v1/images/{derived_id('source', url)}").status_code == 204
+    for path in (thumbor("50x0", url), thumbor("40x0", url)):
+        problem(http.get(path), 410, "deleted")
+
+
+def test_what_has_no_counterpart_is_told(http: httpx.Client, photo: str) -> None:
+    body = problem(http.get(thumbor("filters:noise(40)", photo)), 422, "untranslatable")
+    assert body["option"] == "noise(40)"
+    answer = http.get(imgproxy("resize:fill:9:9/unsharp_masking:1", photo))
+    body = problem(answer, 422, "untranslatable")
+    assert "Use sharpen instead" in str(body["detail"])
+    assert answer.headers["access-control-allow-origin"] == "*"
+    for path in ("/i/thumbor/", "/i/thumbor/unsafe", "/i/imgproxy/x", "/i/imgproxy/x/"):
+        problem(http.get(path), 404, "not-found")
+    problem(http.post(thumbor("9x9", photo)), 405, "method-not-allowed")
+    assert http.options(thumbor("9x9", photo)).status_code == 204
+
+
+# -------------------------------------------------------------------------- kept images, names
+
+
+@pytest.fixture(scope="module")
+def kept(service: Service) -> str:
+    with service.client() as client:
+        answer = client.post("/v1/images", content=jpeg(640, 480, 79))
+        return str(answer.json()["id"])
+
+
+def test_ids_are_sources_too(http: httpx.Client, kept: str) -> None:
+    assert size(http.get(f"/i/thumbor/unsafe/300x200/smart/{kept}")) == (300, 200)
+    answer = http.get(f"/i/imgproxy/_/rs:fit:300:300/plain/{kept}@webp")
+    assert (size(answer), answer.headers["content-type"]) == ((300, 225), "image/webp")
+    original = http.get(f"/i/{kept}").content
+    assert http.get(f"/i/imgproxy/_/raw:1/plain/{kept}").content == original
+    assert http.get(f"/i/thumbor/unsafe/{kept}").content != original  # written anew
+
+
+def test_names_and_times_of_imgproxy(http: httpx.Client, kept: str) -> None:
+    later = int(time.time()) + 100
+    answer = http.get(f"/i/imgproxy/_/w:9/att:1/fn:l%C3%A4ke.jpg/exp:{later}/plain/{kept}")
+    assert "filename*=UTF-8''l%C3%A4ke.jpg" in answer.headers["content-disposition"]
+    age = int(answer.headers["cache-control"].partition("max-age=")[2].partition(",")[0])
+    assert 90 <= age <= 100
+    for _ in range(2):
+        late = http.get(f"/i/imgproxy/_/w:9/exp:{later - 200}/plain/{kept}")
+        problem(late, 403, "expired-signature")
+
+
+# ----------------------------------------------------------------------------------- signatures
+
+
+def signed_thumbor(path: str) -> str:
+    mac = hmac.new(THUMBOR_KEY.encode(), path.encode(), hashlib.sha1).digest()
+    return f"/i/thumbor/{base64.urlsafe_b64encode(mac).decode()}/{path}"
+
+
+def signed_imgproxy(path: str) -> str:
+    mac = hmac.new(bytes.fromhex(KEY), bytes.fromhex(SALT) + path.encode(), hashlib.sha256).digest()
+    return f"/i/imgproxy/{base64.urlsafe_b64encode(mac).rstrip(b'=').decode()}{path}"
+
+
+@pytest.fixture(scope="module")
+def closed(origin: Origin, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    data = tmp_path_factory.mktemp("closed") / "data"
+    make_key(data, "admin", "admin")
+    with Service(
+        data,
+        FILMROLL_ACCESS="keys",
+        FILMROLL_THUMBOR_KEY=THUMBOR_KEY,
+        FILMROLL_IMGPROXY_KEY=KEY,
+        FILMROLL_IMGPROXY_SALT=SALT,
+        FILMROLL_FETCH_ALLOW=origin.host,
+        FILMROLL_SOURCES=f"http://{origin.host}/photos/",
+    ) as running:
+        yield running
+
+
+def test_signed_urls_are_answered_where_access_is_not_open(closed: Service, origin: Origin) -> None:
+    url = origin.shows("/photos/signed.jpg", jpeg(640, 480, 80))
+    with closed.client() as http:
+        for path in (
+            signed_thumbor("300x200/smart/signed.jpg"),
+            signed_thumbor(f"300x200/{url.replace(':', '%3A').replace('/', '%2F')}"),
+            signed_imgproxy(f"/rs:fill:300:200/plain/{url}"),
+            signed_imgproxy("/rs:fill:300:200/plain/signed.jpg@png"),
+        ):
+            assert size(http.get(path)) == (300, 200)
+            problem(http.get(path.replace("300", "301", 1)), 403, "invalid-signature")
+
+
+def test_unsigned_urls_are_refused_there(closed: Service, origin: Origin) -> None:
+    origin.shows("/photos/unsigned.jpg", jpeg(64, 48, 81))
+    with closed.client() as http:
+        for path in (
+            "/i/thumbor/unsafe/30x20/unsigned.jpg",
+            "/i/thumbor/8ammJH8D-7tXy6kU3lTvoXlhu4o=/30x20/unsigned.jpg",
+            "/i/imgproxy/insecure/rs:fill:30:20/plain/unsigned.jpg",
+            "/i/imgproxy/unsafe/raw:1/plain/unsigned.jpg",
+        ):
+            problem(http.get(path), 403, "invalid-signature")
+    assert "/photos/unsigned.jpg" not in origin.asked
+
+
+def test_without_their_keys_both_need_one_of_ours(tmp_path: Path) -> None:
+    make_key(tmp_path / "data", "admin", "admin")
+    with Service(tmp_path / "data", FILMROLL_ACCESS="keys") as running, running.client() as http:
+        for path in ("/i/thumbor/unsafe/9x9/a.jpg", "/i/imgproxy/_/w:9/plain/a.jpg"):
+            problem(http.get(path), 403, "invalid-signature")
+
+
+def test_presets_only_is_for_these_urls_too(tmp_path: Path) -> None:
+    with (
+        Service(tmp_path / "data", FILMROLL_PRESETS_ONLY="true") as running,
+        running.client() as http,
+    ):
+        kept = http.post("/v1/images", content=tiny_jpeg(82)).json()["id"]
+        problem(http.get(f"/i/thumbor/unsafe/9x9/{kept}"), 403, "forbidden")
+        assert http.get(f"/i/imgproxy/_/raw:1/plain/{kept}").status_code == 200
+
+
+# -------------------------------------------------------------------------- the command, settings
+
+
+def test_translate_prints_the_path_that_asks_for_the_same(tmp_path: Path) -> None:
+    data = str(tmp_path)
+    url = "http://thumbor.example/unsafe/300x200/smart/0123456789abcdefghjkmnpqrs"
+    done = filmroll("translate", "thumbor", url, FILMROLL_DATA=data)
+    assert done.stdout == (
+        "/i/0123456789abcdefghjkmnpqrs/"
+        "resize:width=300,height=200,fit=cover,gravity=smart,enlarge=true\n"
+    )
+    path = "/sig/rs:auto:300:500/plain/http://a.example/b.jpg@webp"
+    done = filmroll("translate", "imgproxy", path, "--size", "800x600", FILMROLL_DATA=data)
+    assert done.stdout == (
+        "/i/{image}/resize:width=300,height=500/output:format=webp,metadata=copyright\n"
+    )
+    assert "source: http://a.example/b.jpg" in done.stderr
+    done = filmroll("translate", "imgproxy", path, FILMROLL_DATA=data)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "--size" in done.stderr
+    assert len(done.stderr.splitlines()) == 3
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"FILMROLL_IMGPROXY_KEY": KEY}, "as many"),
+        ({"FILMROLL_IMGPROXY_KEY": "xy", "FILMROLL_IMGPROXY_SALT": "ab"}, "hexadecimal"),
+        ({"FILMROLL_SOURCES": "img.example.com"}, "end with a slash"),
+        ({"FILMROLL_IMGPROXY_PRESETS": "thumb"}, "name=option"),
+        ({"FILMROLL_THUMBOR_KEY": ""}, "FILMROLL_THUMBOR_KEY"),
+        ({"FILMROLL_IMGPROXY_SIGNATURE_BYTES": "1"}, "FILMROLL_IMGPROXY_SIGNATURE_BYTES"),
+    ],
+)
+def test_settings_out_of_form_stop_the_start(variables: dict[str, str], said: str) -> None:
+    done = filmroll("settings", **variables)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_secrets_are_not_shown() -> None:
+    done = filmroll(
+        "settings",
+        "--json",
+        FILMROLL_THUMBOR_KEY="thumbors-own",
+        FILMROLL_IMGPROXY_KEY="abcd12",
+        FILMROLL_IMGPROXY_SALT="dcba21",
+    )
+    assert done.returncode == 0, done.stderr
+    assert not any(secret in done.stdout for secret in ("thumbors-own", "abcd12", "dcba21"))
