@@ -30,6 +30,9 @@ check: $(READY) ## lint, format, types, import rules
 bench: $(READY) ## measure against limits and peers; results go to benchmarks/results
 	$(BIN)/python -m benchmarks
 
+gallery: $(READY) ## make a page that shows every operation on real photographs
+	$(BIN)/python -m gallery
+
 lock: $(READY) ## renew requirements.lock, and what of it runs in production, from pyproject.toml
 	$(BIN)/pip-compile --quiet --upgrade --extra aws --extra deploy --extra dev --extra faces --generate-hashes \
 		--strip-extras --allow-unsafe --no-emit-find-links --no-emit-index-url --no-emit-trusted-host \
@@ -50,4 +53,4 @@ $(READY): requirements.lock pyproject.toml
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-.PHONY: help serve cluster test test-aws check bench lock clean
+.PHONY: help serve cluster test test-aws check bench gallery lock clean

@@ -1,0 +1,1 @@
+"""Every operation on real photographs, to look at with one's own eyes."""
