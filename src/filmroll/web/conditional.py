@@ -48,6 +48,18 @@ def not_modified(headers: Mapping[str, str], etag: str, modified_at: float) -> b
     return since is not None and int(modified_at) <= since
 
 
+def overtaken(headers: Mapping[str, str], etag: str, modified_at: float) -> bool:
+    """Whether the client wants another version than this one, or nothing.
+
+    ``If-Match``, which knows strong tags only, outranks ``If-Unmodified-Since``.
+    """
+    if "if-match" in headers:
+        tags = (tag.strip() for tag in headers["if-match"].split(","))
+        return not any(tag in {"*", f'"{etag}"'} for tag in tags)
+    since = _date(headers.get("if-unmodified-since"))
+    return since is not None and int(modified_at) > since
+
+
 def _tags(headers: Mapping[str, str]) -> Sequence[str]:
     """Return the tags of ``If-None-Match``, compared weakly: without ``W/``."""
     tags = headers.get("if-none-match", "").split(",")

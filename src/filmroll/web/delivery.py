@@ -16,13 +16,21 @@ from filmroll.errors import (
     MethodNotAllowed,
     NotFound,
     RangeNotSatisfiable,
+    VersionMismatch,
 )
 from filmroll.instructions import preset_names, presets_alone
 from filmroll.model import image_tag, is_id, preset_tag
 from filmroll.usecases.download import Asset, variant_etag
 from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
 from filmroll.web.access import Gate, Permit
-from filmroll.web.conditional import Range, Unsatisfiable, names_tag, not_modified, wanted_range
+from filmroll.web.conditional import (
+    Range,
+    Unsatisfiable,
+    names_tag,
+    not_modified,
+    overtaken,
+    wanted_range,
+)
 from filmroll.web.elsewhere import Elsewhere, default_name, wanted_name
 from filmroll.web.problems import STATUS
 from filmroll.web.representation import (
@@ -42,7 +50,14 @@ from filmroll.web.representation import (
 )
 from filmroll.web.services import Services
 
-_CONDITIONS = {b"range", b"if-range", b"if-none-match", b"if-modified-since"}
+_CONDITIONS = {
+    b"range",
+    b"if-range",
+    b"if-match",
+    b"if-none-match",
+    b"if-modified-since",
+    b"if-unmodified-since",
+}
 # Faults of an image: in its place another may be shown.
 _ABSENT = (NotFound, Deleted, CorruptImage, EngineCrashed, InternalError)
 _METHODS = "GET, HEAD, OPTIONS"
@@ -174,7 +189,7 @@ class DeliveryRoute:
         instructions = await self._downloads.instructions(target.instructions)
         self._images.require_possible(image, [instructions])
         etag = variant_etag(image.id, instructions.recipe())
-        if names_tag(request.headers, etag):
+        if names_tag(request.headers, etag) and "if-match" not in request.headers:
             return _Unchanged([*COMMON, etag_header(etag), *tags])
         asset = await self._downloads.variant(image, instructions, lasting=target.lasting)
         return await self._opened(request, asset, tags)
@@ -224,6 +239,8 @@ class DeliveryRoute:
         asset, name = answer.asset, wanted_name(request)
         headers = [*answer.headers, caching(permit, lasting=asset.lasting)]
         asked = any(name in _CONDITIONS for name, _ in request.scope["headers"])
+        if asked and overtaken(request.headers, asset.etag, asset.created_at):
+            raise VersionMismatch("The picture is not the version that If-Match names.")
         if asked and not_modified(request.headers, asset.etag, asset.created_at):
             await _send_empty(send, 304, headers)
             return
