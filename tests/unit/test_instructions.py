@@ -24,7 +24,7 @@ from filmroll.instructions import (
     parse_json,
     preset_names,
 )
-from filmroll.instructions.values import Choice, Color, Flag, ImageId, Number, Text
+from filmroll.instructions.values import Choice, Color, Flag, ImageId, Number, NumberOr, Text
 from filmroll.model import new_id
 
 # ---------------------------------------------------------------- strategies, out of the fields
@@ -54,6 +54,8 @@ def values(value: Any) -> st.SearchStrategy[Any]:
     match value:
         case Number():
             return numbers(value)
+        case NumberOr():
+            return st.one_of(values(value.number), st.just(value.word))
         case Choice():
             return st.sampled_from(value.words)
         case Flag():

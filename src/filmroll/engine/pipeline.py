@@ -3,6 +3,7 @@
 import mmap
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,7 @@ from filmroll.errors import FilmrollError, InternalError, InvalidInstructions, U
 from filmroll.faces import require_detector
 from filmroll.geometry import Size, crop_box, scaling, size_after
 from filmroll.instructions import (
+    AUTO_FORMATS,
     Adjust,
     Blur,
     Crop,
@@ -54,7 +56,6 @@ from filmroll.stopwatch import Stopwatch
 
 Data = mmap.mmap | bytes
 
-_LOSSY = frozenset({"jpeg", "gif"})
 _STEPS: Mapping[type[Operation], Callable[[Canvas, Any], Canvas]] = {
     Crop: crop,
     Resize: resize,
@@ -128,7 +129,7 @@ def _variant(
             canvas = _step(canvas, operation, overlays)
             if isinstance(operation, Trim):  # only now is it known what the others find
                 size_after(instructions, canvas.size, position + 1)
-        return output(canvas, instructions.output, _format(instructions, source))
+        return _output(canvas, instructions, source)
     except FilmrollError as error:
         return Problem.of(error)
     except pyvips.Error as error:
@@ -140,6 +141,15 @@ def _variant(
         return Problem.of(fault)
 
 
+def _output(canvas: Canvas, instructions: Instructions, source: Source) -> Picture:
+    fair = len(source.data) if canvas.size == source.size else None
+    try:
+        return output(canvas, instructions.output, _format(instructions, source), fair)
+    except InvalidInstructions as error:
+        error.figures["pointer"] = f"/{len(instructions.steps)}{error.figures['pointer']}"
+        raise
+
+
 def _step(canvas: Canvas, operation: Operation, overlays: Overlays) -> Canvas:
     if isinstance(operation, Watermark):
         return watermark(canvas, operation, overlays)
@@ -148,10 +158,11 @@ def _step(canvas: Canvas, operation: Operation, overlays: Overlays) -> Canvas:
 
 def _fault(instructions: Instructions, source: Source) -> Problem | None:
     """Return what can be said against the instructions before anything is decoded."""
-    kind = _format(instructions, source)
-    if instructions.output.lossless and kind in _LOSSY:
-        pointer = f"/{len(instructions.steps)}/lossless"
-        return Problem.of(InvalidInstructions(f"{kind} cannot be lossless.", pointer=pointer))
+    said = replace(instructions.output, format=_format(instructions, source)).fault()
+    if said is not None:
+        key, why = said
+        pointer = f"/{len(instructions.steps)}/{key}"
+        return Problem.of(InvalidInstructions(f"output: {key} {why}.", pointer=pointer))
     try:
         require_detector(instructions)
         size_after(instructions, source.size)
@@ -200,7 +211,7 @@ def _format(instructions: Instructions, source: Source) -> str:
 def _animated(instructions: Instructions, source: Source) -> bool:
     """Whether an animation stays one: the output can hold it. Else its first frame is meant."""
     moving = source.header.format in loaders.ANIMATED and source.header.frames > 1
-    return moving and _format(instructions, source) in loaders.ANIMATED
+    return moving and _format(instructions, source) in {*loaders.ANIMATED, *AUTO_FORMATS}
 
 
 def _overlays(files: Mapping[str, Data], limits: Limits) -> Overlays:

@@ -21,6 +21,8 @@ from filmroll.instructions.grammar import (
     recipe_of,
 )
 from filmroll.instructions.operations import (
+    AUTO,
+    AUTO_FORMATS,
     MAX_SIDE,
     OPERATIONS,
     Adjust,
@@ -43,6 +45,8 @@ from filmroll.instructions.operations import (
 from filmroll.instructions.values import MAX_TEXT, writable
 
 __all__ = [
+    "AUTO",
+    "AUTO_FORMATS",
     "ENGINE_VERSION",
     "MAX_OPERATIONS",
     "MAX_SIDE",

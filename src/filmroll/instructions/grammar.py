@@ -3,13 +3,19 @@
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import quote, unquote
 
 from filmroll.errors import InvalidInstructions, UnknownPreset
-from filmroll.instructions.operations import OPERATIONS, Operation, Output, Watermark
+from filmroll.instructions.operations import (
+    AUTO,
+    OPERATIONS,
+    Operation,
+    Output,
+    Watermark,
+)
 
 # Covers the pipeline and the encoders: a new value makes every recipe new, so that whatever an
 # upgrade changes is made again. A test holds it against the libvips that is installed.
@@ -44,6 +50,17 @@ class Instructions:
         """Ids of the images that are laid over, each once."""
         ids = (op.image for op in self.operations if isinstance(op, Watermark) and op.image)
         return tuple(dict.fromkeys(ids))
+
+    @property
+    def automatic(self) -> bool:
+        """Whether the format depends on who asks: only ``resolved`` ones can be carried out."""
+        return self.output.format == AUTO
+
+    def resolved(self, choice: str) -> "Instructions":
+        """Return what ``format=auto`` means to some: ``choice`` is one of AUTO_FORMATS."""
+        if not self.automatic:
+            return self
+        return Instructions((*self.steps, replace(self.output, format=choice)))
 
     def canonical(self) -> str:
         """Return the one text of these instructions."""

@@ -4,9 +4,30 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, TypeAlias, get_args
 
-from filmroll.instructions.values import Choice, Color, Flag, ImageId, Number, Text, Value
+from filmroll.instructions.values import (
+    Choice,
+    Color,
+    Flag,
+    ImageId,
+    Number,
+    NumberOr,
+    Text,
+    Value,
+)
 
 MAX_SIDE = 16_383  # px; the largest side that every output format can hold (WebP)
+
+# What ``format=auto`` comes to, once it is known what is shown where the picture goes: for each
+# word the formats that may be chosen beside those that everything shows (JPEG, PNG, GIF).
+AUTO = "auto"
+AUTO_FORMATS: Mapping[str, frozenset[str]] = {
+    "auto-avif-webp": frozenset({"avif", "webp"}),
+    "auto-avif": frozenset({"avif"}),
+    "auto-webp": frozenset({"webp"}),
+    "auto-basic": frozenset(),
+}
+
+MAX_OUTPUT_BYTES = 100_000_000
 
 _COMPASS = ("center", "n", "ne", "e", "se", "s", "sw", "w", "nw")
 _LOOKING = ("smart", "entropy", "face")  # what is in the picture decides
@@ -277,18 +298,27 @@ class Output:
 
     op: ClassVar[str] = "output"
     format: str = _key(
-        Choice(("same", "jpeg", "png", "webp", "avif", "gif", "tiff")), "same", short="f"
+        Choice(("same", "jpeg", "png", "webp", "avif", "gif", "tiff", AUTO, *AUTO_FORMATS)),
+        "same",
+        short="f",
     )
-    quality: int | None = _key(Number(1, 100, whole=True), short="q")
+    quality: int | str | None = _key(NumberOr(Number(1, 100, whole=True), AUTO), short="q")
     lossless: bool = _key(Flag(), default=False)
     progressive: bool = _key(Flag(), default=False)
     effort: int | None = _key(Number(0, 9, whole=True))
+    max_bytes: int | None = _key(Number(1, MAX_OUTPUT_BYTES, whole=True))
     metadata: str = _key(Choice(("none", "copyright", "all")), "none")
 
     def fault(self) -> tuple[str, str] | None:
         """Return the key that contradicts the others, and why."""
-        if self.lossless and self.format not in {"same", "webp", "avif", "png", "tiff"}:
+        if self.lossless and self.format in {"jpeg", "gif"}:
             return "lossless", f"{self.format} cannot be lossless"
+        if self.lossless and self.quality == AUTO:
+            return "quality", "auto finds out how much may be lost: leave it out, or lossless"
+        if self.lossless and self.max_bytes is not None:
+            return "max_bytes", "needs something that may be lost: leave it out, or lossless"
+        if self.format == "tiff" and self.max_bytes is not None:
+            return "max_bytes", "is not for TIFF, of which nothing may be lost"
         return None
 
 

@@ -51,6 +51,27 @@ class Number:
 
 
 @dataclass(frozen=True)
+class NumberOr:
+    """A number, or the one word that leaves it to the engine."""
+
+    number: Number
+    word: str
+
+    def read(self, raw: Any) -> float | str:
+        """Read the word, whatever its case, or a number."""
+        if isinstance(raw, str) and raw.lower() == self.word:
+            return self.word
+        try:
+            return self.number.read(raw)
+        except ValueError as fault:
+            raise ValueError(f"{fault}, or {self.word}") from None
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema."""
+        return {"anyOf": [self.number.schema(), {"const": self.word}]}
+
+
+@dataclass(frozen=True)
 class Choice:
     """One of a few words."""
 

@@ -14,6 +14,7 @@ from filmroll.model import Header, ImageState
 from filmroll.ports import Catalog
 
 MAX_VARIANTS = 50  # of one request
+USUAL_CHOICES = ("auto-avif-webp", "auto-webp", "auto-basic")  # browsers, old ones, other programs
 
 Spelling = Annotated[
     str | list[dict[str, Any]],
@@ -54,7 +55,10 @@ class Resolver:
             await self._require_watermark(instructions, mark)
 
     async def resolve_all(self, raws: Sequence[Any]) -> tuple[Instructions, ...]:
-        """Read several; pointers begin with ``/variants/<position>``. Repeated ones count once."""
+        """Read several; pointers begin with ``/variants/<position>``. Repeated ones count once.
+
+        Those whose format is chosen by who asks become one for each usual answer to that.
+        """
         if len(raws) > MAX_VARIANTS:
             raise InvalidRequest(
                 f"At most {MAX_VARIANTS} variants in one request; these are {len(raws)}.",
@@ -62,10 +66,10 @@ class Resolver:
                 limit=MAX_VARIANTS,
                 actual=len(raws),
             )
-        resolved = []
+        resolved: list[Instructions] = []
         for position, raw in enumerate(raws):
             with _pointing(f"/variants/{position}"):
-                resolved.append(await self.resolve(raw))
+                resolved += _for_all(await self.resolve(raw))
         return tuple(dict.fromkeys(resolved))
 
     async def _require_watermark(self, instructions: Instructions, mark: str) -> None:
@@ -77,6 +81,13 @@ class Resolver:
                 f"The watermark image {mark} does not exist, or was deleted.",
                 pointer=f"/{at}/image",
             )
+
+
+def _for_all(instructions: Instructions) -> Sequence[Instructions]:
+    """Return what will be asked for of ``format=auto``: nobody has said yet what they can show."""
+    if not instructions.automatic:
+        return [instructions]
+    return [instructions.resolved(choice) for choice in USUAL_CHOICES]
 
 
 def require_possible(wanted: Sequence[Instructions], header: Header) -> None:

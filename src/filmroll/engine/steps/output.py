@@ -1,71 +1,139 @@
 """output: write the picture in a format, without metadata unless it is asked for.
 
-``quality`` means something to JPEG, WebP and AVIF; ``effort`` (0 quick to 9 small) to all but
-JPEG; ``progressive`` to JPEG, PNG and GIF. A key that a format does not know changes nothing.
-Whatever is written is sRGB and untagged.
+Whatever is written is sRGB and untagged. The picture is worked out once: where several encodings
+may be needed, all of them read it from memory.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
 import pyvips
 
 from filmroll.engine.canvas import Canvas
+from filmroll.engine.choosing import Candidate, candidates, transparent
 from filmroll.engine.color import lay_on
+from filmroll.engine.encoders import QUALITY, coarser, encode
+from filmroll.engine.fitting import alike_enough, squeezed
 from filmroll.engine.loaders import ANIMATED
-from filmroll.instructions import Output
+from filmroll.engine.similarity import Similarity
+from filmroll.errors import InvalidInstructions
+from filmroll.instructions import AUTO, AUTO_FORMATS, Output
 from filmroll.ports import Picture
 
-_SAVERS: Mapping[str, str] = {
-    "jpeg": "jpegsave_buffer",
-    "png": "pngsave_buffer",
-    "webp": "webpsave_buffer",
-    "avif": "heifsave_buffer",
-    "gif": "gifsave_buffer",
-    "tiff": "tiffsave_buffer",
-}
-_QUALITY: Mapping[str, int] = {"jpeg": 80, "webp": 79, "avif": 63}
 _WHITE = "ffffff"
-_KEEP: Mapping[str, str] = {"none": "none", "copyright": "exif", "all": "all"}
 _PREVIEW = ("jpeg-thumbnail-data", "exif-ifd1-")
 _RIGHTS = frozenset({"exif-ifd0-Copyright", "exif-ifd0-Artist"})
 
 
-def output(canvas: Canvas, op: Output, kind: str) -> Picture:
-    """Encode; ``kind`` is the format, after ``same`` was looked up."""
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A picture in one of the ways that it may be written."""
+
+    way: Candidate
+    image: pyvips.Image
+    op: Output  # without anything that is still to be found out
+    data: bytes
+
+    @property
+    def weight(self) -> float:
+        return self.way.weight(self.data)
+
+
+def output(canvas: Canvas, op: Output, kind: str, fair: int | None = None) -> Picture:
+    """Encode; ``kind`` is the format, after ``same`` was looked up, or one of AUTO_FORMATS.
+
+    ``fair`` is how many bytes a picture of automatic format should not exceed, if that can be
+    helped. Raises InvalidInstructions (pointer ``/max_bytes``) if it cannot be made so small.
+    """
+    if kind in AUTO_FORMATS:
+        canvas = _opaque(_in_memory(canvas))
+        ways = candidates(canvas, op)
+    else:
+        if op.quality == AUTO or op.max_bytes is not None:
+            canvas = _in_memory(canvas)
+        ways, fair = (Candidate(kind, op.lossless),), None
+    drafts = [_draft(canvas, op, way) for way in ways]
+    best = _within(drafts, op.max_bytes, fair)
+    if op.max_bytes is not None and len(best.data) > op.max_bytes:
+        raise _too_large(best, op.max_bytes)
+    size, frames = canvas.size, len(canvas.frames) if best.way.kind in ANIMATED else 1
+    return Picture(
+        data=best.data, format=best.way.kind, width=size.width, height=size.height, frames=frames
+    )
+
+
+def _draft(canvas: Canvas, op: Output, way: Candidate) -> _Draft:
+    op = replace(op, lossless=way.lossless)
+    if op.quality == AUTO:
+        op = replace(op, quality=_perceptual(canvas, op, way.kind))
+    image = _prepared(canvas, op, way.kind)
+    return _Draft(way, image, op, encode(image, way.kind, op, {}))
+
+
+def _perceptual(canvas: Canvas, op: Output, kind: str) -> int | None:
+    """Return the quality that is good enough, going by the first frame."""
+    image = _prepared(canvas.first(), op, kind)
+    if kind not in QUALITY or op.lossless or not Similarity.measures(image):
+        return None
+    return alike_enough(kind, partial(encode, image, kind, op), Similarity(image))
+
+
+def _within(drafts: Sequence[_Draft], most: int | None, fair: int | None) -> _Draft:
+    """Return the best that keeps both limits, made coarser if need be; else the smallest."""
+    ceiling = min((limit for limit in (most, fair) if limit is not None), default=sys.maxsize)
+    if small := [draft for draft in drafts if len(draft.data) <= ceiling]:
+        return min(small, key=lambda draft: draft.weight)
+    pliable = [draft for draft in drafts if coarser(draft.way.kind, draft.op)]
+    if pliable:
+        first = min(pliable, key=_size)
+        drafts = [*drafts, _squeezed(first, ceiling, gently=most is None)]
+    return min(drafts, key=_size)
+
+
+def _squeezed(draft: _Draft, ceiling: int, *, gently: bool) -> _Draft:
+    """Return a draft made coarser; ``gently``: it keeps its colours."""
+    kind = draft.way.kind
+    settings = coarser(kind, draft.op)
+    if gently and kind not in QUALITY:
+        settings = settings[-1:]
+    attempt = partial(encode, draft.image, kind, draft.op)
+    return replace(draft, data=squeezed(attempt, settings, ceiling))
+
+
+def _size(draft: _Draft) -> int:
+    return len(draft.data)
+
+
+def _too_large(best: _Draft, limit: int) -> InvalidInstructions:
+    size = len(best.data)
+    return InvalidInstructions(
+        f"The smallest {best.way.kind} of this picture that can be made has {size:,} bytes. "
+        "Ask for fewer pixels, or allow more bytes.",
+        pointer="/max_bytes",
+        limit=limit,
+        actual=size,
+    )
+
+
+def _in_memory(canvas: Canvas) -> Canvas:
+    return Canvas.of(tuple(frame.copy_memory() for frame in canvas.pixels()))
+
+
+def _opaque(canvas: Canvas) -> Canvas:
+    """Drop an alpha that hides nothing: it would keep a photograph from being a JPEG."""
+    if not canvas.frames[0].hasalpha() or any(transparent(frame) for frame in canvas.frames):
+        return canvas
+    return canvas.map(lambda frame: frame.extract_band(0, n=frame.bands - 1))
+
+
+def _prepared(canvas: Canvas, op: Output, kind: str) -> pyvips.Image:
+    """Return the one image that the encoder of this format takes."""
     image = _joined(canvas) if kind in ANIMATED else canvas.pixels()[0]
     if kind == "jpeg":
         image = lay_on(image, _WHITE)
-    if op.metadata != "none":
-        image = _described(image, op.metadata)
-    data = getattr(image, _SAVERS[kind])(keep=_KEEP[op.metadata], **_options(kind, op))
-    size, frames = canvas.size, len(canvas.frames) if kind in ANIMATED else 1
-    return Picture(data=data, format=kind, width=size.width, height=size.height, frames=frames)
-
-
-def _options(kind: str, op: Output) -> dict[str, Any]:
-    """Return the encoder's settings: small files at a speed that someone can wait for."""
-    quality = op.quality or _QUALITY.get(kind)
-    match kind:
-        case "jpeg":
-            return {"Q": quality, "optimize_coding": True, "interlace": op.progressive}
-        case "png":
-            return {"compression": _effort(op, 6, 9), "interlace": op.progressive}
-        case "webp":
-            return {"Q": quality, "lossless": op.lossless, "effort": _effort(op, 4, 6)}
-        case "avif":
-            effort = _effort(op, 3, 9)
-            return {"Q": quality, "lossless": op.lossless, "effort": effort, "compression": "av1"}
-        case "gif":
-            return {"effort": max(1, _effort(op, 3, 10)), "interlace": op.progressive}
-        case _:
-            level = max(1, _effort(op, 6, 9))
-            return {"compression": "deflate", "predictor": "horizontal", "level": level}
-
-
-def _effort(op: Output, default: int, highest: int) -> int:
-    """Stretch 0 to 9 over the encoder's own scale, which ends at ``highest``."""
-    return default if op.effort is None else round(op.effort * highest / 9)
+    return image if op.metadata == "none" else _described(image, op.metadata)
 
 
 def _joined(canvas: Canvas) -> pyvips.Image:
