@@ -11,6 +11,7 @@ import pyvips
 from filmroll.engine.canvas import Canvas
 from filmroll.instructions import AUTO_FORMATS, Output
 
+_BASIC = frozenset({"jpeg", "png", "gif"})
 _OPAQUE = 255
 # Of a drawing or a screenshot most pixels are equal to their right neighbour; of a photograph few.
 _FLAT = 0.5
@@ -46,6 +47,11 @@ def candidates(canvas: Canvas, op: Output) -> tuple[Candidate, ...]:
     if _flat(image) or not lossy:
         return (exact, *lossy)
     return tuple(lossy)
+
+
+def shows(choice: str, kind: str) -> bool:
+    """Whether those who get ``choice`` of AUTO_FORMATS could show a file of this kind as well."""
+    return kind in AUTO_FORMATS.get(choice, ()) or kind in _BASIC
 
 
 def transparent(image: pyvips.Image) -> bool:

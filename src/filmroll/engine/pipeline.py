@@ -11,6 +11,7 @@ import pyvips
 
 from filmroll.engine import faces, loaders, plain
 from filmroll.engine.canvas import Canvas
+from filmroll.engine.choosing import shows
 from filmroll.engine.faults import too_much_memory, too_much_output
 from filmroll.engine.loaders import Source
 from filmroll.engine.steps import attention
@@ -142,9 +143,11 @@ def _variant(
 
 
 def _output(canvas: Canvas, instructions: Instructions, source: Source) -> Picture:
-    fair = len(source.data) if canvas.size == source.size else None
+    kind = _format(instructions, source)
+    unscaled = canvas.size == source.size
+    fair = len(source.data) if unscaled and shows(kind, source.header.format) else None
     try:
-        return output(canvas, instructions.output, _format(instructions, source), fair)
+        return output(canvas, instructions.output, kind, fair)
     except InvalidInstructions as error:
         error.figures["pointer"] = f"/{len(instructions.steps)}{error.figures['pointer']}"
         raise

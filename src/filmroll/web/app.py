@@ -31,6 +31,7 @@ from filmroll.errors import (
 )
 from filmroll.model import new_id
 from filmroll.settings import Role
+from filmroll.web.accept import VARY
 from filmroll.web.access import Gate
 from filmroll.web.batches import batches
 from filmroll.web.delivery import DeliveryRoute
@@ -181,6 +182,8 @@ class _Exchange:
         self.status = 0
         self.route = "other"
         self.headers: Mapping[str, str] = {}  # of every answer here, of a refusal, too
+        self._vary: set[str] = set()
+        scope[VARY] = self._vary
 
     async def send(self, message: Message) -> None:
         """Pass a message on; the first one gets the request's id."""
@@ -188,6 +191,8 @@ class _Exchange:
             self.status = message["status"]
             added = [(b"x-request-id", self.request_id.encode())]
             added += ((name.lower().encode(), text.encode()) for name, text in self.headers.items())
+            if self._vary:
+                added.append((b"vary", ", ".join(sorted(self._vary)).encode()))
             # No other request can follow what is left of a body that nobody reads.
             if self._incoming.pending and not self._incoming.answered_early:
                 added.append((b"connection", b"close"))

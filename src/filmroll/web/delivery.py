@@ -22,6 +22,7 @@ from filmroll.instructions import preset_names, presets_alone
 from filmroll.model import image_tag, is_id, preset_tag
 from filmroll.usecases.download import Asset, variant_etag
 from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
+from filmroll.web.accept import VARY, shown_by
 from filmroll.web.access import Gate, Permit
 from filmroll.web.conditional import (
     Range,
@@ -61,6 +62,7 @@ _CONDITIONS = {
 # Faults of an image: in its place another may be shown.
 _ABSENT = (NotFound, Deleted, CorruptImage, EngineCrashed, InternalError)
 _METHODS = "GET, HEAD, OPTIONS"
+_AUTO = b"auto"  # in every path, as it is usually spelt, whose answer depends on Accept
 _PREFLIGHT: Headers = [
     (b"allow", _METHODS.encode()),
     (b"access-control-allow-methods", b"GET, HEAD"),
@@ -111,6 +113,7 @@ class _Unchanged:
     """That the client's copy is still good, and what is said with that."""
 
     headers: Headers
+    lasting: bool
 
 
 class DeliveryRoute:
@@ -118,6 +121,7 @@ class DeliveryRoute:
 
     def __init__(self, services: Services, gate: Gate) -> None:
         self._downloads = services.downloads
+        self._formats = services.formats
         self._images = services.images
         self._settings = services.settings
         self._gate = gate
@@ -129,7 +133,7 @@ class DeliveryRoute:
         if await answers_options(request, send):
             return
         path: bytes = request.scope["raw_path"]
-        answer = self._hot.get(path)
+        answer = self._hot_answer(request, path)
         if answer is not None:
             permit = await self._gate.require_delivery(request, path, preset=False)
             await self._send(request, send, answer, permit)
@@ -140,12 +144,21 @@ class DeliveryRoute:
 
     async def deliver(self, request: Request, send: Send, path: bytes, permit: Permit) -> None:
         """Answer with what a path names, to someone who asked for it in other words."""
-        answer = self._hot.get(path)
+        answer = self._hot_answer(request, path)
         if answer is not None:
             await self._send(request, send, answer, permit)
         else:
             target = self._allowed_target(path)
             await self._answer_cold(request, send, path, target, permit)
+
+    def _hot_answer(self, request: Request, path: bytes) -> _Answer | None:
+        """Return the answer that is kept, for clients such as this if it depends on them."""
+        answer = self._hot.get(path)
+        if answer is None and _AUTO in path.lower():
+            answer = self._hot.get(_key(path, request))
+            if answer is not None:
+                request.scope[VARY].add("Accept")
+        return answer
 
     def _allowed_target(self, path: bytes) -> _Target:
         target = _target(path)
@@ -163,13 +176,15 @@ class DeliveryRoute:
             await self._stand_in(request, send, target, permit, fault)
             return
         if isinstance(answer, _Unchanged):
-            headers = [*answer.headers, caching(permit, lasting=target.lasting)]
+            headers = [*answer.headers, caching(permit, lasting=answer.lasting)]
             await _send_empty(send, 304, headers)
             return
         with answer:
-            if answer.data is not None and target.lasting:
+            if answer.data is not None and answer.asset.lasting:
+                varied = "Accept" in request.scope[VARY]
+                key = _key(path, shown_by(request.scope)) if varied else path
                 hot = replace(answer, headers=[*answer.headers, FROM_MEMORY])
-                self._hot.put(path, target.image, stamp, hot, answer.asset.bytes)
+                self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
             timed = replace(answer, headers=answer.headers + timing(answer.asset))
             await self._send(request, send, timed, permit)
 
@@ -187,11 +202,16 @@ class DeliveryRoute:
             return await self._opened(request, asset, tags, bytes_wanted=not elsewhere)
         image = await self._images.get(target.image)
         instructions = await self._downloads.instructions(target.instructions)
+        if instructions.automatic:
+            request.scope[VARY].add("Accept")
         self._images.require_possible(image, [instructions])
+        shown = shown_by(request.scope)
+        instructions, settled = await self._formats.choose(image, instructions, shown)
+        lasting = target.lasting and settled
         etag = variant_etag(image.id, instructions.recipe())
         if names_tag(request.headers, etag) and "if-match" not in request.headers:
-            return _Unchanged([*COMMON, etag_header(etag), *tags])
-        asset = await self._downloads.variant(image, instructions, lasting=target.lasting)
+            return _Unchanged([*COMMON, etag_header(etag), *tags], lasting)
+        asset = await self._downloads.variant(image, instructions, lasting=lasting)
         return await self._opened(request, asset, tags)
 
     async def _stand_in(
@@ -205,7 +225,8 @@ class DeliveryRoute:
         fallback = self._settings.fallback_image
         if fallback is None:
             raise fault
-        plain = Request({**request.scope, "headers": []})
+        shown = [header for header in request.scope["headers"] if header[0] == b"accept"]
+        plain = Request({**request.scope, "headers": shown})
         try:
             answer = await self._found(plain, replace(target, image=fallback), here=True)
         except FilmrollError:
@@ -319,6 +340,11 @@ def _target(path: bytes) -> _Target:
         presets_alone=bool(rest) and presets_alone(rest),
         presets=tuple(preset_names(rest)) if rest else (),
     )
+
+
+def _key(path: bytes, shown: str) -> bytes:
+    """Return the key of what a path means to those who show this; no path has a space in it."""
+    return b"%b %b" % (path, shown.encode())
 
 
 async def _send_empty(send: Send, status: int, headers: Headers) -> None:

@@ -12,6 +12,7 @@ from filmroll.faces import installed
 from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE, Instructions
 from filmroll.model import MAX_DISTANCE, Image, Scope, Variant, VariantState
 from filmroll.ports import ImageFilter, Similar
+from filmroll.usecases.formats import AVIF_PIXELS
 from filmroll.usecases.images import (
     MAX_METADATA_BYTES,
     MAX_NAME,
@@ -246,6 +247,7 @@ def _add_limits(router: APIRouter, services: Services) -> None:
                 "side": settings.max_side,
                 "frames": settings.max_frames,
                 "variant_side": MAX_SIDE,
+                "avif_pixels_at_once": AVIF_PIXELS,
                 "variants_per_request": MAX_VARIANTS,
                 "operations": MAX_OPERATIONS,
                 "files_per_form": MAX_FILES,

@@ -16,6 +16,7 @@ from filmroll.usecases.batch.manifest import Manifest
 from filmroll.usecases.by_url import UrlUploads
 from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
+from filmroll.usecases.formats import Formats
 from filmroll.usecases.idempotency import Idempotency
 from filmroll.usecases.images import Images
 from filmroll.usecases.infos import Infos
@@ -68,6 +69,7 @@ class Services:
     sources: SourceImages
     jobs: Jobs
     downloads: Downloads
+    formats: Formats
     export: Export
     presets: Presets
     keys: Keys

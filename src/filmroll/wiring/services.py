@@ -13,6 +13,7 @@ from filmroll.usecases.batch.gathering import Gathering
 from filmroll.usecases.by_url import UrlUploads
 from filmroll.usecases.completion import Completion
 from filmroll.usecases.download import Downloads
+from filmroll.usecases.formats import Formats
 from filmroll.usecases.housekeeping import Housekeeping
 from filmroll.usecases.idempotency import Idempotency
 from filmroll.usecases.infos import Infos
@@ -135,6 +136,7 @@ def _services(
         sources=SourceImages(settings.source_bases, base.images, catalog, jobs),
         jobs=jobs,
         downloads=downloads,
+        formats=Formats(catalog=catalog, jobs=jobs, outbox=outbox),
         export=Export(batches=batches, images=base.images, downloads=downloads),
         presets=Presets(catalog, base.announcer),
         keys=Keys(catalog),

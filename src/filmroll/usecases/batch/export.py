@@ -74,10 +74,13 @@ class Export:
     ) -> AsyncGenerator[Exported | Omitted]:
         """Yield the originals, or a variant of each; without those that were deleted.
 
+        Of ``format=auto`` the one that any program opens: files outlive whoever asked for them.
         Raises what is the service's own fault: bytes that are lost or damaged, a store out of
         reach, engines that have had no place for an item for a minute.
         """
         names = Names()
+        if instructions is not None:
+            instructions = instructions.resolved("auto-basic")
         async with aclosing(self._ready(batch, instructions)) as ready:
             async for item in ready:
                 if isinstance(item, Exported):
