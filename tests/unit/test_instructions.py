@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from filmroll.errors import InvalidInstructions
 from filmroll.instructions import (
+    AUTO_FORMATS,
     ENGINE_VERSION,
     MAX_OPERATIONS,
     OPERATIONS,
@@ -167,6 +168,8 @@ CANONICAL = [
     ("watermark:text=..", "watermark:text=.."),
     ("output", "output"),
     ("output:q=80,f=webp", "output:format=webp,quality=80"),
+    ("output:f=AUTO,q=Auto", "output:format=auto,quality=auto"),
+    ("output:max_bytes=9e3,f=auto-webp", "output:format=auto-webp,max_bytes=9000"),
     ("resize:w=8/output", "resize:width=8"),
     ("resize:w=8/output:format=same,metadata=none", "resize:width=8"),
     ("resize:w=8/output:effort=0", "resize:width=8/output:effort=0"),
@@ -230,3 +233,15 @@ def test_recipe_is_stable() -> None:
 def test_engine_version_names_the_installed_libvips() -> None:
     installed = f"vips-{pyvips.version(0)}.{pyvips.version(1)}"
     assert ENGINE_VERSION.split("/")[1] == installed
+
+
+def test_a_format_for_each_client_is_another_recipe_for_each_word() -> None:
+    auto = parse("resize:width=80/output:format=auto,quality=auto")
+    resolved = [auto.resolved(choice) for choice in AUTO_FORMATS]
+    assert [one.output.format for one in resolved] == [*AUTO_FORMATS]
+    assert len({one.recipe() for one in (auto, *resolved)}) == 1 + len(AUTO_FORMATS)
+    for one in resolved:
+        assert not one.automatic
+        assert parse(one.canonical()) == one
+    fixed = parse("output:format=webp,quality=auto")
+    assert fixed.resolved("auto-basic") is fixed

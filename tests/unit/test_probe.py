@@ -173,6 +173,21 @@ def test_names_other_things(data: bytes, look: str) -> None:
         probe(data)
 
 
+@pytest.mark.parametrize(
+    ("data", "advice"),
+    [
+        (samples.HEIC, "JPEG or AVIF"),
+        (b"\0\0\0\x18ftypmif1\0\0\0\0mif1heic", "JPEG or AVIF"),
+        (b"\xff\x0a\xfa\x7f", "PNG"),
+        (samples.SVG, "PNG of it"),
+        (samples.PDF, "pages"),
+    ],
+)
+def test_says_what_to_send_instead(data: bytes, advice: str) -> None:
+    with pytest.raises(UnsupportedMedia, match=rf"look like .*\. Send .*{advice}.*\.$"):
+        probe(data)
+
+
 @pytest.mark.parametrize("data", [b"\0", b"\xff\xd8", b"\x89PNG", bytes(5000)])
 def test_unknown(data: bytes) -> None:
     with pytest.raises(UnsupportedMedia, match=r"TIFF\.$"):

@@ -13,7 +13,7 @@ from filmroll.errors import EmptyBody, UnsupportedMedia
 from filmroll.limits import Limits
 from filmroll.model import Header
 from filmroll.probe import avif, gif, jpeg, png, tiff, webp
-from filmroll.probe.lookalikes import looks_like
+from filmroll.probe.lookalikes import instead_of, looks_like
 from filmroll.probe.source import Source
 
 __all__ = ["HeaderProbe"]
@@ -58,4 +58,8 @@ class HeaderProbe:
 def _unsupported(head: bytes) -> UnsupportedMedia:
     detail = "These bytes are not JPEG, PNG, WebP, GIF, AVIF or TIFF"
     found = looks_like(head)
-    return UnsupportedMedia(f"{detail}; they look like {found}." if found else f"{detail}.")
+    if found is None:
+        return UnsupportedMedia(f"{detail}.")
+    advice = instead_of(found)
+    looks = f"{detail}; they look like {found}."
+    return UnsupportedMedia(f"{looks} {advice}." if advice else looks)

@@ -31,6 +31,20 @@ _LOOKS = tuple(
 )
 
 
+_INSTEAD = {
+    "HEIC": "Send it as JPEG or AVIF: phones and photo programs convert it when they share it",
+    "HEIF": "Send it as JPEG or AVIF: phones and photo programs convert it when they share it",
+    "JPEG XL": "Send the JPEG that it was made from, or a PNG",
+    "SVG": "Send a PNG of it, twice as large as it will be shown",
+    "PDF": "Send its pages as PNG or JPEG",
+}
+
+
+def instead_of(name: str) -> str | None:
+    """Return what to send in the place of what ``looks_like`` has named."""
+    return _INSTEAD.get(name)
+
+
 def looks_like(head: bytes) -> str | None:
     """Return what a file is, going by its first bytes, or None if that cannot be told."""
     return next((name for look, name in _LOOKS if look.match(head)), None)

@@ -182,7 +182,7 @@ class DeliveryRoute:
         with answer:
             if answer.data is not None and answer.asset.lasting:
                 varied = "Accept" in request.scope[VARY]
-                key = _key(path, shown_by(request.scope)) if varied else path
+                key = _key(path, request) if varied else path
                 hot = replace(answer, headers=[*answer.headers, FROM_MEMORY])
                 self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
             timed = replace(answer, headers=answer.headers + timing(answer.asset))
@@ -342,9 +342,9 @@ def _target(path: bytes) -> _Target:
     )
 
 
-def _key(path: bytes, shown: str) -> bytes:
-    """Return the key of what a path means to those who show this; no path has a space in it."""
-    return b"%b %b" % (path, shown.encode())
+def _key(path: bytes, request: Request) -> bytes:
+    """Return the key of what a path means to clients such as this; no path has a space in it."""
+    return b"%b %b" % (path, shown_by(request.scope).encode())
 
 
 async def _send_empty(send: Send, status: int, headers: Headers) -> None:
