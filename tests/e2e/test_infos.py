@@ -9,7 +9,9 @@ import pytest
 import pyvips
 
 from filmroll import Client
+from filmroll.model import new_id
 from tests import samples
+from tests.e2e.bulk import check_sums, new_batch, wait_until_final
 from tests.e2e.service import Service, filmroll, free_port
 from tests.e2e.test_access import bearer, make_key
 from tests.e2e.test_upload import upload
@@ -136,10 +138,15 @@ def test_of_what_is_not_there_nothing_is_told(http: httpx.Client) -> None:
     assert image not in similar(http, before["perceptual_hash"])
 
 
-def test_a_picture_that_cannot_be_decoded_says_so(http: httpx.Client) -> None:
+def undecodable() -> bytes:
+    """Return a PNG whose structure is whole, and whose pixels are not."""
     noise = zlib.compress(bytes(range(256)) * 40)[:-200] + bytes(200)
     data = samples.png_header(64, 48) + samples.png_chunk(b"IDAT", noise)
-    image = kept(http, data + samples.png_chunk(b"IEND"))
+    return data + samples.png_chunk(b"IEND")
+
+
+def test_a_picture_that_cannot_be_decoded_says_so(http: httpx.Client) -> None:
+    image = kept(http, undecodable())
     for _ in range(2):
         answer = http.get(f"/v1/images/{image}/info")
         assert (answer.status_code, answer.json()["code"]) == (422, "corrupt-image")
@@ -190,6 +197,26 @@ def test_copies_are_found_and_others_are_not(http: httpx.Client) -> None:
 def test_an_image_that_was_not_looked_at_yet_is_looked_at(http: httpx.Client) -> None:
     image = kept(http, samples.jpeg(400, 300, seed=904))
     assert similar(http, image) == [image]
+
+
+def test_a_batch_has_all_looked_at_that_are_there(http: httpx.Client) -> None:
+    tag = new_id()
+    ids = [kept(http, samples.jpeg(200, 150, seed=920 + n), tag=tag) for n in range(12)]
+    bad = kept(http, undecodable(), tag=tag)
+    assert similar(http, "0" * 16, tag=tag) == []
+    batch = new_batch(http, action="info", where={"tag": tag})
+    done = wait_until_final(http, batch, 60)
+    assert (done["state"], done["action"]) == ("completed_with_errors", "info")
+    lines = check_sums(http, batch)
+    assert {lines[image]["state"] for image in ids} == {"succeeded"}
+    assert (lines[bad]["state"], lines[bad]["problem"]["code"]) == ("failed", "corrupt-image")
+    for image in ids:
+        assert image in similar(http, info(http, image)["perceptual_hash"], tag=tag)
+    http.post(f"/v1/batches/{batch}/retry")
+    assert wait_until_final(http, batch)["counts"]["failed"] == 1
+    assert check_sums(http, batch)[bad]["attempts"] == 1
+    again = new_batch(http, action="info", where={"tag": tag})
+    assert wait_until_final(http, again)["counts"]["succeeded"] == 12
 
 
 @pytest.mark.parametrize(

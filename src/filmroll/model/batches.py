@@ -54,6 +54,7 @@ class Action(StrEnum):
     UPLOAD = "upload"
     DELETE = "delete"
     VARIANTS = "variants"
+    INFO = "info"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 """What can be told of a picture without handing it out, and how like each other pictures are."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 INFO_VERSION = 1  # grows when the same picture would be described otherwise
 
@@ -40,7 +40,12 @@ class Info:
     blurhash: str
     thumbhash: str  # base64
     phash: str | None  # 16 hex digits; None for a picture that shows nothing but one grey
-    version: int = field(default=INFO_VERSION)
+    version: int = INFO_VERSION
+
+    @property
+    def current(self) -> bool:
+        """Whether it would be told so today."""
+        return self.version == INFO_VERSION
 
 
 def distance(one: str, other: str) -> int:

@@ -28,6 +28,7 @@ class JobKind(StrEnum):
     """What a job does."""
 
     VARIANTS = "variants"  # makes variants of one image
+    INFO = "info"  # looks at one image
     FETCH = "fetch"  # fetches one image from where its ``source`` says
     BATCH = "batch"  # goes through the images that a batch is to act on
     UPLOAD = "upload"  # makes what an upload in parts was sent for: an image, items of a batch

@@ -1,6 +1,7 @@
 """Information out of an original: looked at once however many ask, and kept."""
 
 import asyncio
+from collections.abc import Mapping
 from functools import partial
 
 from filmroll.errors import Deleted
@@ -18,13 +19,13 @@ class Describer:
         *,
         blobs: BlobStore,
         catalog: Catalog,
-        engine: Engine,
+        engines: Mapping[Lane, Engine],
         admission: Admission,
         liveness: Liveness,
     ) -> None:
         self._blobs = blobs
         self._catalog = catalog
-        self._engine = engine
+        self._engines = engines
         self._admission = admission
         self._liveness = liveness
         self._flying: dict[str, asyncio.Task[Info]] = {}
@@ -33,14 +34,14 @@ class Describer:
         """Whether this image is being looked at right now."""
         return image in self._flying
 
-    async def describe(self, image: str) -> Info:
+    async def describe(self, image: str, lane: Lane) -> Info:
         """Describe an image and keep that; raise what stands against it.
 
         Work goes on when the caller leaves: others may wait for it.
         """
         task = self._flying.get(image)
         if task is None:
-            task = self._flying[image] = asyncio.create_task(self._describe(image))
+            task = self._flying[image] = asyncio.create_task(self._describe(image, lane))
             task.add_done_callback(partial(self._landed, image))
         return await asyncio.shield(task)
 
@@ -49,14 +50,15 @@ class Describer:
         if not task.cancelled():
             task.exception()  # whoever waited has it; if all have left, nobody needs it
 
-    async def _describe(self, image: str) -> Info:
+    async def _describe(self, image: str, lane: Lane) -> Info:
         source = await self._blobs.open(original_key(image))
         if source is None:
             raise _deleted()
         with source:
-            async with self._admission.slot(Lane.INTERACTIVE):
-                info = await self._engine.describe(source)
-            self._liveness.note()
+            async with self._admission.slot(lane):
+                info = await self._engines[lane].describe(source)
+            if lane is Lane.INTERACTIVE:
+                self._liveness.note()
         if not await self._catalog.put_info(image, info):
             raise _deleted()
         return info

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from filmroll.errors import Deleted, InvalidRequest, NotFound
-from filmroll.model import INFO_VERSION, Info, is_id
+from filmroll.model import Info, is_id
 from filmroll.ports import Catalog, Processor, Similar
 from filmroll.usecases.images import living
 
@@ -24,7 +24,7 @@ class Infos:
     async def get(self, image: str) -> Info:
         """Return what there is to tell of an image that is there; raise what stands against it."""
         info = await self._catalog.get_info(image)
-        if info is not None and info.version == INFO_VERSION:
+        if info is not None and info.current:
             return info
         return await self._processor.make_info(image)
 

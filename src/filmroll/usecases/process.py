@@ -18,7 +18,6 @@ from filmroll.errors import (
 )
 from filmroll.instructions import Instructions, parse_canonical
 from filmroll.model import (
-    INFO_VERSION,
     ImageState,
     Info,
     Job,
@@ -71,7 +70,7 @@ class Processing:
         self._describer = Describer(
             blobs=blobs,
             catalog=catalog,
-            engine=engines[Lane.INTERACTIVE],
+            engines=engines,
             admission=admission,
             liveness=liveness,
         )
@@ -115,15 +114,15 @@ class Processing:
     async def make_info(self, image: str) -> Info:
         """Return the kept information, or look at the picture and keep what it shows."""
         info = await self._catalog.get_info(image)
-        if info is not None and info.version == INFO_VERSION:
+        if info is not None and info.current:
             return info
         await living(self._catalog, image)
         if not self._describer.under_way(image):
             self._admission.refuse_if_full(Lane.INTERACTIVE)
         try:
-            return await self._describer.describe(image)
+            return await self._describer.describe(image, Lane.INTERACTIVE)
         except EngineCrashed:  # as for a variant
-            return await self._describer.describe(image)
+            return await self._describer.describe(image, Lane.INTERACTIVE)
 
     async def _refuse_if_full(self, claimed: Job) -> None:
         """Raise Overloaded where there is no place to wait for an engine; that is no attempt."""
@@ -149,6 +148,8 @@ class Processing:
             try:
                 if job.kind is JobKind.VARIANTS:
                     made = await self._variants(job)
+                elif job.kind is JobKind.INFO:
+                    await self._look(job)
                 else:
                     job = await self._errands[job.kind](job)
                 problem = _worst(made)
@@ -175,6 +176,12 @@ class Processing:
     async def _variants(self, job: Job) -> Made:
         wanted = [parse_canonical(text) for text in job.instructions]
         return await self._renderer.make(job.image, wanted, job.lane, record=False)
+
+    async def _look(self, job: Job) -> None:
+        """Describe the image of a job, unless that has been done."""
+        info = await self._catalog.get_info(job.image)
+        if info is None or not info.current:
+            await self._describer.describe(job.image, job.lane)
 
     async def _give_back(self, job: Job, delay: float) -> None:
         rested = now() + delay

@@ -14,9 +14,10 @@ from filmroll.errors import (
     Overloaded,
     StoreUnavailable,
 )
-from filmroll.model import new_id
+from filmroll.model import ImageState, Job, JobKind, JobState, Lane, new_id, now
 from filmroll.ports import Similar
 from filmroll.usecases.infos import Infos, exif_told
+from filmroll.usecases.process import MAX_CRASHES
 from tests.contract.records import info
 from tests.unit.usecases.house import House
 
@@ -158,3 +159,37 @@ async def test_likeness_by_an_image_or_by_a_hash(house, infos):
 )
 def test_exif_that_was_asked_for(wanted, told):
     assert exif_told(EXIF, wanted) == told
+
+
+async def look(house, image) -> Job:
+    """Write down a job that is to look at an image."""
+    job = Job(
+        id=new_id(),
+        image=image.id,
+        instructions=(),
+        created_at=now(),
+        due_at=now(),
+        kind=JobKind.INFO,
+        lane=Lane.BULK,
+    )
+    await house.catalog.add_job(job)
+    return job
+
+
+async def test_a_job_looks_once_however_often_it_is_sent(house):
+    image, _ = await house.upload()
+    for _ in range(2):
+        job = await look(house, image)
+        assert (await house.processing.run_job(job.id)).state is JobState.SUCCEEDED
+    assert await house.catalog.get_info(image.id) == info()
+    assert house.engine.calls == 1
+
+
+async def test_a_job_whose_picture_takes_the_decoder_down_is_given_up(house):
+    image, _ = await house.upload()
+    job = await look(house, image)
+    house.engine.script = [EngineCrashed("dead")] * MAX_CRASHES
+    ended = await house.processing.run_job(job.id)
+    assert (ended.state, ended.problem.code) == (JobState.FAILED, "engine-crashed")
+    assert house.engine.calls == MAX_CRASHES
+    assert (await house.catalog.get_image(image.id)).state is ImageState.STORED

@@ -1,4 +1,4 @@
-"""What a batch does with images that are kept: deletes them, or makes variants of them."""
+"""What a batch does with images that are kept: deletes or describes them, or makes variants."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence

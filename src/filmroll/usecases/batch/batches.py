@@ -24,6 +24,7 @@ from filmroll.model import (
 from filmroll.ports import BatchFilter, BatchPage, Catalog, Entry
 from filmroll.usecases.batch.lines import (
     fetch_job,
+    info_job,
     known,
     own_variants,
     require_upload,
@@ -81,9 +82,11 @@ class Batches:
         webhook: str | None,
         batch_id: str | None = None,
     ) -> Batch:
-        """Begin to delete, or to make variants of, all images that a filter finds now."""
+        """Begin to delete, describe or make variants of all images that a filter finds now."""
         if action is Action.VARIANTS and not variants:
             raise InvalidRequest("Say which variants to make.", pointer="/variants")
+        if action is not Action.VARIANTS and variants:
+            raise InvalidRequest(f"With {action} no variants are made.", pointer="/variants")
         blank = await self._blank(batch_id, name, variants, webhook)
         batch = replace(blank, action=action, where=where)
         job = Job(
@@ -230,4 +233,6 @@ def _again(batch: Batch, line: Line) -> Entry:
         fresh = replace(line, state=LineState.QUEUED, problem=None, at=at)
         return Entry(line=fresh, job=fetch_job(batch, fresh, due))
     fresh = replace(line, state=LineState.PROCESSING, problem=None, at=at)
+    if batch.action is Action.INFO:
+        return Entry(line=fresh, job=info_job(fresh, due))
     return Entry(line=fresh, job=variants_job(fresh, own_variants(batch, line), due))

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from filmroll.errors import Duplicate, FilmrollError
 from filmroll.model import (
+    Action,
     Batch,
     Image,
     Job,
@@ -18,7 +19,7 @@ from filmroll.model import (
 )
 from filmroll.ports import Catalog, Entry, Standing
 from filmroll.usecases.batch.deciding import Known
-from filmroll.usecases.batch.lines import Said, variants_job, wanted
+from filmroll.usecases.batch.lines import Said, info_job, variants_job, wanted
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 
 
@@ -57,19 +58,13 @@ class Twins:
 
     async def reference(self, batch: Batch, line: Line, said: Said, twin: Image) -> Entry:
         """Return the line that refers to an image, with the job for variants it has not."""
-        missing = await self._missing(batch, said, twin.id)
-        refers = replace(
-            line, state=_state(missing), image=twin.id, bytes=twin.bytes, duplicate=True
-        )
-        return Entry(line=refers, job=_job(refers, missing))
+        refers = replace(line, image=twin.id, bytes=twin.bytes, duplicate=True)
+        return await self._begun(batch, refers, said)
 
     async def again(self, batch: Batch, line: Line, said: Said) -> Entry:
         """Return a failed line whose image is there, with the job for what that has not."""
-        assert line.image is not None, "its image is there"
-        missing = await self._missing(batch, said, line.image)
-        begun = replace(
+        fresh = replace(
             line,
-            state=_state(missing),
             problem=None,
             at=now(),
             variants=said.texts(),
@@ -77,7 +72,21 @@ class Twins:
             tags=said.tags or (),
             metadata=said.metadata or {},
         )
-        return Entry(line=begun, job=_job(begun, missing))
+        return await self._begun(batch, fresh, said)
+
+    async def _begun(self, batch: Batch, line: Line, said: Said) -> Entry:
+        """Return a line with the job that it waits for, or as ended if there is none."""
+        job = await self._job(batch, line, said)
+        state = LineState.PROCESSING if job else LineState.SUCCEEDED
+        return Entry(line=replace(line, state=state), job=job)
+
+    async def _job(self, batch: Batch, line: Line, said: Said) -> Job | None:
+        """Return the job for what is still to be made of a line's image."""
+        assert line.image is not None, "its image is there"
+        if batch.action is Action.INFO:
+            info = await self._catalog.get_info(line.image)
+            return None if info and info.current else info_job(line, line.at + OVERDUE_SECONDS)
+        return _variants_job(line, await self._missing(batch, said, line.image))
 
     async def _missing(self, batch: Batch, said: Said, image: str) -> Sequence[str]:
         variants = await self._catalog.list_variants(image)
@@ -115,14 +124,10 @@ def failed(line: Line, fault: FilmrollError) -> Entry:
 
 def stored(line: Line, image: Image, deliveries: Sequence[WebhookDelivery]) -> Entry:
     """Return the line of an item that gets an image of its own, and what tells of it."""
-    job = _job(line, image.declared)
+    job = _variants_job(line, image.declared)
     return Entry(line=line, image=image, job=job, deliveries=deliveries)
 
 
-def _state(missing: Sequence[str]) -> LineState:
-    return LineState.PROCESSING if missing else LineState.SUCCEEDED
-
-
-def _job(line: Line, missing: Sequence[str]) -> Job | None:
+def _variants_job(line: Line, missing: Sequence[str]) -> Job | None:
     """Return the job for variants that are still to be made."""
     return variants_job(line, missing, line.at + OVERDUE_SECONDS) if missing else None

@@ -1,7 +1,7 @@
 """What is said of an item, what a ledger answers, and the jobs that lines wait for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
@@ -198,3 +198,8 @@ def variants_job(line: Line, instructions: Sequence[str], due_at: float) -> Job:
         batch=line.batch,
         ref=line.ref,
     )
+
+
+def info_job(line: Line, due_at: float) -> Job:
+    """Return the job that looks at a line's image; in the place of one that makes variants."""
+    return replace(variants_job(line, (), due_at), kind=JobKind.INFO)

@@ -4,13 +4,23 @@ import asyncio
 
 import pytest
 
-from filmroll.errors import StoreUnavailable
-from filmroll.model import Action, BatchState, Image, ImageState, JobState, LineState, now
+from filmroll.errors import InvalidRequest, StoreUnavailable
+from filmroll.model import (
+    Action,
+    BatchState,
+    Image,
+    ImageState,
+    JobKind,
+    JobState,
+    Lane,
+    LineState,
+    now,
+)
 from filmroll.ports import Standing
 from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.errands import NotNow
 from filmroll.usecases.images import MAX_PAGE
-from tests.contract.records import image
+from tests.contract.records import image, info
 from tests.unit.usecases.batch.yard import SMALL, Broken, Yard
 
 MANY = 450  # three pages
@@ -98,10 +108,10 @@ async def test_one_that_is_to_stop_does_so_after_its_page_and_another_goes_on(ya
     assert (await yard.catalog.get_batch(batch.id)).state is BatchState.COMPLETED
 
 
-@pytest.mark.parametrize("action", [Action.DELETE, Action.VARIANTS])
+@pytest.mark.parametrize("action", [Action.DELETE, Action.VARIANTS, Action.INFO])
 async def test_the_job_of_a_batch_that_is_called_off_is_cancelled(yard: Yard, action) -> None:
     await images(yard, 3)
-    batch = await yard.act(action, {"tag": "t"}, SMALL)
+    batch = await yard.act(action, {"tag": "t"}, *([SMALL] if action is Action.VARIANTS else []))
     await yard.batches.cancel(batch.id)
     await run(yard, batch)
     assert await yard.ledger(batch) == {}
@@ -165,3 +175,23 @@ async def test_images_that_are_deleted_meanwhile_are_no_trouble(yard: Yard) -> N
     yard.catalog.list_variants = delete_first
     await run(yard, batch)
     assert (await yard.ledger(batch)).keys() == {one.id for one in made} - {made[2].id}
+
+
+async def test_only_images_are_looked_at_that_were_not_yet(yard: Yard) -> None:
+    told, old, new = await images(yard, 3)
+    await yard.catalog.put_info(told.id, info())
+    await yard.catalog.put_info(old.id, info(version=0))
+    batch = await yard.act(Action.INFO, {"tag": "t"})
+    await run(yard, batch)
+    lines = await yard.ledger(batch)
+    assert lines[told.id].state is LineState.SUCCEEDED
+    assert {lines[one.id].state for one in (old, new)} == {LineState.PROCESSING}
+    due = [job for job in await yard.catalog.due_jobs(now() + 10_000, 10) if job.image]
+    assert {job.image for job in due} == {old.id, new.id}
+    assert {(job.kind, job.lane) for job in due} == {(JobKind.INFO, Lane.BULK)}
+
+
+@pytest.mark.parametrize("action", [Action.DELETE, Action.INFO])
+async def test_what_makes_no_variants_takes_none(yard: Yard, action) -> None:
+    with pytest.raises(InvalidRequest):
+        await yard.act(action, {"tag": "t"}, SMALL)
