@@ -9,6 +9,7 @@ from typing import Any
 
 import pyvips
 
+from filmroll.engine.color import with_alpha
 from filmroll.instructions import AUTO, Output
 
 _SAVERS: Mapping[str, str] = {
@@ -29,6 +30,18 @@ def encode(image: pyvips.Image, kind: str, op: Output, special: Mapping[str, Any
     options = {**_options(kind, op), **special}
     data: bytes = getattr(image, _SAVERS[kind])(keep=_KEEP[op.metadata], **options)
     return data
+
+
+def with_palette(image: pyvips.Image, op: Output) -> bytes | None:
+    """Return a PNG with a palette that looks the very same; None if the colours are too many.
+
+    The quantiser is exact where they are few; whether it was is looked at. What is wholly
+    transparent has no colour, as to the encoder of lossless WebP.
+    """
+    data = encode(image, "png", op, {"palette": True, "Q": 100, "dither": 0.0})
+    copy = with_alpha(pyvips.Image.new_from_buffer(data, "")).premultiply()
+    equal = (copy == with_alpha(image).premultiply()).min() > 0
+    return data if equal else None
 
 
 def usual_quality(kind: str, op: Output) -> int | None:

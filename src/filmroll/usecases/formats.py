@@ -1,6 +1,6 @@
 """``format=auto`` at delivery: what a client gets, now and later.
 
-A second of AVIF is many pixels of anything else. Where someone waits, it is made up to AVIF_PIXELS
+AVIF takes ten times as long as anything else. Where someone waits, it is made up to AVIF_PIXELS
 only: above, the best of the other formats is served meanwhile, and a job of the bulk lane makes
 what is served from then on.
 """
@@ -17,6 +17,8 @@ from filmroll.usecases.outbox import Outbox
 
 # About a second of one core for the roughest photographs at the encoder's usual effort.
 AVIF_PIXELS = 1_500_000
+# About 20 seconds, of the 30 that an engine has for a picture: more would be tried in vain.
+_MOST_AVIF_PIXELS = 20 * AVIF_PIXELS
 _USUAL_EFFORT = 3
 _SEARCH = 5  # encodings, at most, that a search for the right quality adds
 _WITHOUT_AVIF = {"auto-avif-webp": "auto-webp", "auto-avif": "auto-basic"}
@@ -48,8 +50,11 @@ class Formats:
         if not _may_be_avif(image, instructions.output):
             return Choice(meanwhile, settled=True)
         best = instructions.resolved(shown)
-        if best == meanwhile or _effort(image, instructions) <= AVIF_PIXELS:
+        effort = _effort(image, instructions)
+        if best == meanwhile or effort <= AVIF_PIXELS:
             return Choice(best, settled=True)
+        if effort > _MOST_AVIF_PIXELS:
+            return Choice(meanwhile, settled=True)
         kept = await self._catalog.get_variant(image.id, best.recipe())
         if kept is not None and kept.state is VariantState.READY:
             return Choice(best, settled=True)

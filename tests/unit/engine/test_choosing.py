@@ -56,6 +56,21 @@ def test_drawings_keep_every_pixel(choice: str, expected: str) -> None:
     assert psnr(load(picture.data), source) == float("inf")
 
 
+@pytest.mark.parametrize("alpha", [False, True])
+def test_few_colours_make_a_palette(alpha: bool) -> None:  # noqa: FBT001 -- pytest passes it so
+    shapes = drawing()
+    if alpha:
+        hole = flat(255, width=480, height=320).draw_circle(0, 300, 100, 40, fill=True)
+        shapes = shapes.bandjoin(hole).copy(interpretation="srgb")
+    data = make(shapes.pngsave_buffer(), f"flip:axis=x/output:format={BASIC}").data
+    image = load(data)
+    assert image.get("palette") == 1
+    if alpha:  # what cannot be seen may be anything
+        image, shapes = image.premultiply(), shapes.premultiply()
+    assert psnr(image, shapes.fliphor()) == float("inf")
+    assert len(data) < 0.7 * len(drawing().fliphor().pngsave_buffer())
+
+
 @pytest.mark.parametrize(
     ("choice", "expected"), [(BOTH, "avif"), (AVIF, "avif"), (WEBP, "webp"), (BASIC, "png")]
 )

@@ -81,6 +81,16 @@ async def test_large_ones_are_made_behind_the_back(shop: Shop, shown: str, meanw
     assert await shop.asked() == [f"output:format={shown}"]
 
 
+@pytest.mark.parametrize(("shown", "instead"), [(BOTH, WEBP), (AVIF, BASIC)])
+async def test_what_no_engine_has_time_for_is_not_tried(
+    shop: Shop, shown: str, instead: str
+) -> None:
+    huge = await image(shop, 8_000, 6_000)
+    choice = await shop.formats.choose(huge, AUTO, shown)
+    assert choice == Choice(parse(f"output:format={instead}"), settled=True)
+    assert await shop.asked() == []
+
+
 @pytest.mark.parametrize("shown", [WEBP, BASIC])
 async def test_where_no_avif_is_shown_none_is_made(shop: Shop, shown: str) -> None:
     large = await image(shop, 5_000, 5_000)
@@ -141,7 +151,8 @@ async def test_animations_are_never_avif(shop: Shop, form: str, frames: int) -> 
         ("", True),
         (",quality=auto", False),
         (",max_bytes=90000", False),
-        (",effort=9", False),
+        (",effort=7", False),
+        (",effort=9", True),  # so slow that it is not even tried
         (",effort=1", True),
         (",lossless=true", True),
     ],

@@ -14,7 +14,7 @@ import pyvips
 from filmroll.engine.canvas import Canvas
 from filmroll.engine.choosing import Candidate, candidates, transparent
 from filmroll.engine.color import lay_on
-from filmroll.engine.encoders import QUALITY, coarser, encode
+from filmroll.engine.encoders import QUALITY, coarser, encode, with_palette
 from filmroll.engine.fitting import alike_enough, squeezed
 from filmroll.engine.loaders import ANIMATED
 from filmroll.engine.similarity import Similarity
@@ -69,7 +69,10 @@ def _draft(canvas: Canvas, op: Output, way: Candidate) -> _Draft:
     if op.quality == AUTO:
         op = replace(op, quality=_perceptual(canvas, op, way.kind))
     image = _prepared(canvas, op, way.kind)
-    return _Draft(way, image, op, encode(image, way.kind, op, {}))
+    data = encode(image, way.kind, op, {})
+    if op.format in AUTO_FORMATS and way.kind == "png":
+        data = min(data, with_palette(image, op) or data, key=len)
+    return _Draft(way, image, op, data)
 
 
 def _perceptual(canvas: Canvas, op: Output, kind: str) -> int | None:
