@@ -198,6 +198,18 @@ def test_many_who_ask_at_once_cause_one_fetch(http: httpx.Client, origin: Origin
     assert origin.asked.count("/photos/slow.jpg") == 1
 
 
+def test_a_page_of_pictures_that_nobody_has_seen_comes_whole(
+    http: httpx.Client, origin: Origin
+) -> None:
+    """More sources at once than may be fetched from one host at a time."""
+    urls = [origin.shows(f"/photos/page-{n}.jpg", jpeg(64, 48, 100 + n)) for n in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda url: http.get(thumbor("32x24", url)), urls))
+    assert [answer.status_code for answer in answers] == [200] * 40
+    assert len({answer.content for answer in answers}) == 40
+    assert [origin.asked.count(f"/photos/page-{n}.jpg") for n in range(40)] == [1] * 40
+
+
 def test_two_processes_fetch_a_source_once(origin: Origin, tmp_path: Path) -> None:
     url = origin.shows("/photos/twice.jpg", jpeg(200, 100, 74))
     settings = {
