@@ -333,6 +333,25 @@ def test_ids_are_sources_too(http: httpx.Client, kept: str) -> None:
     assert http.get(f"/i/thumbor/unsafe/{kept}").content != original  # written anew
 
 
+def test_the_best_format_is_that_of_the_client(http: httpx.Client, kept: str) -> None:
+    path = f"/i/imgproxy/_/w:300/plain/{kept}@best"
+    for accept, types in (("image/webp", {"image/webp", "image/jpeg"}), ("*/*", {"image/jpeg"})):
+        answer = http.get(path, headers={"Accept": accept})
+        assert answer.headers["content-type"] in types
+        assert "Accept" in answer.headers["vary"]
+    assert "vary" not in http.get(f"/i/imgproxy/_/w:300/plain/{kept}@jpg").headers
+
+
+def test_bytes_are_kept_to(http: httpx.Client, kept: str) -> None:
+    for path in (
+        f"/i/thumbor/unsafe/600x0/filters:max_bytes(9000)/{kept}",
+        f"/i/imgproxy/_/w:600/mb:9000/plain/{kept}",
+    ):
+        answer = http.get(path)
+        assert size(answer)[0] == 600
+        assert len(answer.content) <= 9000
+
+
 def test_names_and_times_of_imgproxy(http: httpx.Client, kept: str) -> None:
     later = int(time.time()) + 100
     answer = http.get(f"/i/imgproxy/_/w:9/att:1/fn:l%C3%A4ke.jpg/exp:{later}/plain/{kept}")

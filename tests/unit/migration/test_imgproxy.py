@@ -100,6 +100,11 @@ SAID = [
     ("f:webp/fq:webp:50:jpg:60", "output:format=webp,quality=50,metadata=copyright"),
     ("format:webp", "output:format=webp,metadata=copyright"),
     ("ext:jpg", "output:format=jpeg,metadata=copyright"),
+    ("mb:40000", "output:max_bytes=40000,metadata=copyright"),
+    ("f:best", "output:format=auto,metadata=copyright"),
+    ("aq:dssim:0.02:70:80", "output:quality=auto,metadata=copyright"),
+    ("aq:size:40000", "output:max_bytes=40000,metadata=copyright"),
+    ("aq:none/q:50", "output:quality=50,metadata=copyright"),
     ("cb:xyz", KEPT),
     ("pr:sharp", "sharpen:sigma=0.7"),
     ("preset:sharp:round", "sharpen:sigma=0.7/output:quality=50,metadata=copyright"),
@@ -206,10 +211,11 @@ REFUSED = [
     "ar:0", "scp:0", "eth:1", "rot:45", "rt:cover", "g:obj:dog", "g:obj", "g:objw:face:2",
     "ex:1:obj:face", "g:north",
     "g:fp:2:0", "g:fp:0.5", "ex:1:sm", "ex:1:so:10:20", "t:10::1", "t:300", "bl:x", "w:-1",
-    "w:1.5", "q:101", "f:jxl", "f:best", "f:svg", "fq:webp", "wm:2", "wm:1:ch", "wm:1:soea:1:2",
+    "w:1.5", "q:101", "f:jxl", "f:svg", "fq:webp", "wm:2", "wm:1:ch", "wm:1:soea:1:2",
     "wm:1:so:5:0", "wm:1:re:1:2", "pr:unknown", "preset:", "bg:300:0:0", "bg:#zz", "nonsense:1",
     "ra:cubic", "op:ce", "car:1", "bga:0.5", "mc:1", "dt:1", "col:1", "gr:1", "ush:1", "bd:1",
-    "dd:1", "wms:1:1", "wmsh:1", "st:x", "dpi:72", "aq:dssim", "jpgo:1", "pngo:1", "webpo:1",
+    "dd:1", "wms:1:1", "wmsh:1", "st:x", "dpi:72", "aq:magic", "aq:size", "jpgo:1", "pngo:1",
+    "webpo:1",
     "pg:1", "pgs:2", "da:1", "vts:1", "vtk:1", "vtt:1", "vta:1", "fiu:x", "hs:md5:x", "msr:1",
     "msfs:1", "maf:1", "mafr:1", "mrd:1", "wmu:***", "exp:soon", "mb:1.5", "-",
 ]  # fmt: skip
@@ -223,11 +229,6 @@ def test_what_has_no_counterpart_is_named(option: str) -> None:
     if option not in {"-", "preset:"}:
         named = caught.value.figures["option"]
         assert named.partition(":")[0] in {option.partition(":")[0], "preset", "watermark"}
-
-
-def test_max_bytes_is_refused_where_output_cannot_keep_to_it() -> None:
-    with pytest.raises(Untranslatable, match="max_bytes"):
-        translated("mb:40000", LARGE)
 
 
 def test_a_watermark_without_an_image_says_where_to_name_one() -> None:

@@ -68,6 +68,7 @@ SAID = [
     ("fit-in/600x500/filters:upscale()/{}", "resize:width=600,height=500,enlarge=true"),
     ("300x300/filters:stretch()/{}", "resize:width=300,height=300,fit=fill,enlarge=true"),
     ("filters:quality(40)/{}", "output:quality=40"),
+    ("filters:max_bytes(40000)/{}", "output:max_bytes=40000"),
     ("filters:format(webp)/{}", "output:format=webp"),
     ("filters:format(jpg):quality(40):format(PNG)/{}", "output:format=png,quality=40"),
     ("filters:grayscale()/{}", "grayscale"),
