@@ -24,8 +24,10 @@ from deploy.local.cluster import create_stores
 from filmroll.catalog.dynamodb.schema import RECORD
 from filmroll.engine.pool import EnginePool
 from filmroll.instructions import Instructions, parse
+from filmroll.limits import Limits
 from filmroll.model import JobKind, Lane, OnDuplicate, new_id
 from filmroll.ports import Picture
+from filmroll.probe import HeaderProbe
 from filmroll.settings import Settings, load
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.batches import Batches
@@ -191,7 +193,7 @@ async def _work(stores: Stores, base: Base, lane: Lane, images: Sequence[str]) -
         blobs=stores.blobs,
         catalog=stores.catalog,
         engines={Lane.INTERACTIVE: engine, Lane.BULK: engine},
-        admission=Admission({Lane.INTERACTIVE: _AT_ONCE, Lane.BULK: _AT_ONCE}, 64),
+        admission=Admission(dict.fromkeys(Lane, _AT_ONCE), 64, 1 << 30, HeaderProbe(Limits())),
         liveness=Liveness(engine),
         errands=dict[JobKind, Any](),
         announcer=base.announcer,

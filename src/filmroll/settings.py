@@ -15,6 +15,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from filmroll.limits import Limits
+from filmroll.machine import machine_memory
 from filmroll.migration import Sources, imgproxy_keys, parse_presets
 from filmroll.place import Place
 
@@ -108,6 +109,11 @@ class Settings(BaseSettings):
     )
     engine_memory_bytes: Annotated[int, Field(ge=2**28)] = Field(
         2**31, description="The most address space of one engine process, in bytes"
+    )
+    decode_memory_bytes: Annotated[int, Field(ge=2**28)] = Field(
+        default_factory=lambda: machine_memory() // 2,
+        description="How much memory decoded pictures may take at once, in bytes; more wait for "
+        "each other. Default: half of the machine's, or of the container's",
     )
     engine_seconds: Annotated[float, Field(gt=0)] = Field(
         30.0, description="The most time for one picture, in seconds"

@@ -1,29 +1,86 @@
-"""Who may have an engine now: each lane has slots of its own, and people a bounded line."""
+"""Who may have an engine now: each lane has slots of its own, and people a bounded line.
+
+A slot is a processor's time; a picture also needs memory while it is decoded. So a lane gives its
+next slot only if the picture fits beside those that are being worked on: a few giants wait for each
+other, where two slots for them would be one too many for the machine.
+"""
 
 import asyncio
+import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import BinaryIO
 
 from filmroll.errors import Overloaded
-from filmroll.model import Lane
+from filmroll.model import Header, Lane
+from filmroll.ports import Probe
+
+_PIXEL_BYTES = 4  # red, green, blue and alpha
+
+
+def decoded_bytes(header: Header) -> int:
+    """Return how much memory a picture takes when it is decoded in full, all its frames.
+
+    More than it will mostly need: a decoder that shrinks leaves fewer pixels.
+    """
+    return header.width * header.height * header.frames * _PIXEL_BYTES
+
+
+@dataclass(slots=True)
+class _Room:
+    """What a lane has left, and who waits for it, in the order of their coming."""
+
+    slots: int
+    bytes: int
+    busy: int = 0
+    waiting: deque[tuple[asyncio.Future[None], int]] = field(default_factory=deque)
+
+    def fits(self, size: int) -> bool:
+        """Whether a picture may begin: what is larger than all the room there is, if alone."""
+        return self.slots > 0 and (size <= self.bytes or not self.busy)
+
+    def take(self, size: int) -> None:
+        """Give a slot away."""
+        self.slots -= 1
+        self.bytes -= size
+        self.busy += 1
+
+    def give_back(self, size: int) -> None:
+        """Get a slot back, and let in whoever is next and fits."""
+        self.slots += 1
+        self.bytes += size
+        self.busy -= 1
+        self.let_in()
+
+    def let_in(self) -> None:
+        """Let in whoever has waited the longest, as long as they fit; nobody overtakes them."""
+        while self.waiting and self.fits(self.waiting[0][1]):
+            turn, size = self.waiting.popleft()
+            if not turn.done():
+                self.take(size)
+                turn.set_result(None)
 
 
 class Admission:
     """Hands out slots."""
 
-    def __init__(self, slots: Mapping[Lane, int], line: int) -> None:
-        """``slots`` of a lane may work at once; ``line`` more people are let in to wait."""
-        self._free = dict(slots)
+    def __init__(self, slots: Mapping[Lane, int], line: int, memory: int, probe: Probe) -> None:
+        """``slots`` of a lane may work at once; ``line`` more people are let in to wait.
+
+        ``memory`` is how many bytes all decoded pictures may take, a share for each lane; how many
+        one takes follows from what ``probe`` reads.
+        """
         self._line = line
-        self._waiting: dict[Lane, deque[asyncio.Future[None]]] = {lane: deque() for lane in slots}
+        self._probe = probe
+        self._rooms = {lane: _Room(count, memory // len(slots)) for lane, count in slots.items()}
 
     @property
     def full(self) -> bool:
         """Whether the next interactive caller would be refused."""
-        return (
-            len(self._waiting[Lane.INTERACTIVE]) >= self._line and not self._free[Lane.INTERACTIVE]
-        )
+        room = self._rooms[Lane.INTERACTIVE]
+        return len(room.waiting) >= self._line and not (room.slots and not room.waiting)
 
     def refuse_if_full(self, lane: Lane) -> None:
         """Raise Overloaded if somebody who waits for an answer had better come again."""
@@ -35,37 +92,34 @@ class Admission:
             )
 
     @asynccontextmanager
-    async def slot(self, lane: Lane) -> AsyncIterator[None]:
-        """Wait for a slot and hold it."""
-        await self._take(lane)
+    async def slot(self, lane: Lane, source: BinaryIO) -> AsyncIterator[None]:
+        """Wait for a slot, and for the memory that an original takes; hold both.
+
+        Raises what the probe has against the original.
+        """
+        room, size = self._rooms[lane], await asyncio.to_thread(self._size, source)
+        await _enter(room, size)
         try:
             yield
         finally:
-            self._give_back(lane)
+            room.give_back(size)
 
-    async def _take(self, lane: Lane) -> None:
-        if self._free[lane]:
-            self._free[lane] -= 1
-            return
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting[lane].append(turn)
-        try:
-            await turn
-        except asyncio.CancelledError:
-            self._give_up(lane, turn)
-            raise
+    def _size(self, source: BinaryIO) -> int:
+        return decoded_bytes(self._probe(source, source.seek(0, os.SEEK_END)))
 
-    def _give_up(self, lane: Lane, turn: "asyncio.Future[None]") -> None:
+
+async def _enter(room: _Room, size: int) -> None:
+    if not room.waiting and room.fits(size):
+        room.take(size)
+        return
+    turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    room.waiting.append((turn, size))
+    try:
+        await turn
+    except asyncio.CancelledError:
         if turn.done() and not turn.cancelled():  # the slot came just as the caller left
-            self._give_back(lane)
-        elif turn in self._waiting[lane]:
-            self._waiting[lane].remove(turn)
-
-    def _give_back(self, lane: Lane) -> None:
-        """Pass a slot on to who has waited the longest, if anybody has."""
-        while self._waiting[lane]:
-            turn = self._waiting[lane].popleft()
-            if not turn.done():
-                turn.set_result(None)
-                return
-        self._free[lane] += 1
+            room.give_back(size)
+        else:
+            room.waiting.remove((turn, size))
+            room.let_in()  # it may have stood before others that fit
+        raise

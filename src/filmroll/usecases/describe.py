@@ -55,7 +55,7 @@ class Describer:
         if source is None:
             raise _deleted()
         with source:
-            async with self._admission.slot(lane):
+            async with self._admission.slot(lane, source):
                 info = await self._engines[lane].describe(source)
             if lane is Lane.INTERACTIVE:
                 self._liveness.note()

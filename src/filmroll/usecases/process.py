@@ -65,7 +65,11 @@ class Processing:
         self._errands = errands
         self._admission = admission
         self._renderer = Renderer(
-            blobs=blobs, catalog=catalog, engines=engines, admission=admission, liveness=liveness
+            blobs=blobs,
+            catalog=catalog,
+            engines=engines,
+            admission=admission,
+            liveness=liveness,
         )
         self._describer = Describer(
             blobs=blobs,

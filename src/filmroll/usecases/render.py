@@ -158,7 +158,7 @@ class Renderer:
             made: Sequence[Picture | Problem] = ()
             watch.lap("fetch")
             if possible:
-                async with self._admission.slot(lane):
+                async with self._admission.slot(lane, source):
                     made = await self._engines[lane].make(source, possible, there)
                 watch.lap("engine")
                 if lane is Lane.INTERACTIVE:

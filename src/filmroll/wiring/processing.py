@@ -9,6 +9,7 @@ from filmroll.engine.process import Bounds
 from filmroll.fetch import GuardedClient
 from filmroll.model import JobKind, Lane
 from filmroll.ports import Fetcher
+from filmroll.probe import HeaderProbe
 from filmroll.settings import CannotStart, Settings, split
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.acting import Acting
@@ -58,7 +59,9 @@ async def open_processing(
     bulk = EnginePool(
         slots[Lane.BULK], line=slots[Lane.BULK], bounds=patient, idle_seconds=_BULK_IDLE_SECONDS
     )
-    admission = Admission(slots, settings.waiting_line)
+    admission = Admission(
+        slots, settings.waiting_line, settings.decode_memory_bytes, HeaderProbe(settings.limits)
+    )
     liveness = Liveness(engine)
     fetcher = _guarded_client(settings)
     poster = _guarded_client(settings)  # apart: many fetches from a host hold up no webhook to it

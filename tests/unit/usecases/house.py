@@ -10,6 +10,7 @@ from filmroll.blobs.memory import MemoryBlobs
 from filmroll.catalog.memory import MemoryCatalog
 from filmroll.instructions import Instructions, parse
 from filmroll.model import (
+    Header,
     Image,
     ImageState,
     Info,
@@ -31,6 +32,7 @@ from filmroll.usecases.webhooks.announcing import Announcer
 from tests.contract.records import info
 
 WANTED = parse("resize:width=100/output:format=webp")
+HEADER = Header(format="jpeg", width=640, height=480)
 
 Answer = Exception | Problem | Callable[[Instructions], Picture]
 
@@ -95,7 +97,7 @@ class House:
             blobs=self.blobs,
             catalog=self.catalog,
             engines=dict.fromkeys(Lane, self.engine),
-            admission=Admission(dict.fromkeys(Lane, 2), 4),
+            admission=Admission(dict.fromkeys(Lane, 2), 4, 1 << 30, lambda _file, _size: HEADER),
             liveness=self.liveness,
             errands=self.errands,
             announcer=Announcer(self.catalog),

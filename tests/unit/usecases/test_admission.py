@@ -1,0 +1,142 @@
+"""Who may have an engine, and who waits."""
+
+import asyncio
+from contextlib import AsyncExitStack
+from io import BytesIO
+from typing import BinaryIO
+
+import pytest
+
+from filmroll.errors import Overloaded
+from filmroll.model import Header, Lane
+from filmroll.usecases.admission import Admission, decoded_bytes
+
+MEMORY = 200  # of which each of the two lanes has a half
+
+
+def admission(slots: int = 3, line: int = 2) -> Admission:
+    return Admission({Lane.INTERACTIVE: slots, Lane.BULK: slots}, line, MEMORY, header)
+
+
+def header(_: BinaryIO, size: int) -> Header:
+    """Say of an original of so many bytes that it takes as many when decoded."""
+    return Header(format="png", width=size // 4, height=1)
+
+
+def original(size: int) -> BytesIO:
+    return BytesIO(bytes(size))
+
+
+class Caller:
+    """Somebody who wants a slot, until told to leave it."""
+
+    def __init__(self, of: Admission, size: int, lane: Lane = Lane.INTERACTIVE) -> None:
+        self.inside = asyncio.Event()
+        self._leave = asyncio.Event()
+        self.task = asyncio.create_task(self._come(of, size, lane))
+
+    async def _come(self, of: Admission, size: int, lane: Lane) -> None:
+        async with of.slot(lane, original(size)):
+            self.inside.set()
+            await self._leave.wait()
+
+    async def leave(self) -> None:
+        self._leave.set()
+        await self.task
+        await settled()
+
+
+async def settled() -> None:
+    await asyncio.sleep(0.05)  # the probe has a thread of its own
+
+
+async def inside(*callers: Caller) -> list[bool]:
+    await settled()
+    return [caller.inside.is_set() for caller in callers]
+
+
+async def test_slots_are_given_in_the_order_of_coming():
+    house = admission(slots=1)
+    callers = [Caller(house, 4) for _ in range(3)]
+    for number, caller in enumerate(callers):
+        assert await inside(*callers) == [n <= number for n in range(3)]
+        await caller.leave()
+
+
+async def test_giants_wait_for_each_other_and_nobody_overtakes_them():
+    house = admission()
+    first, giant, small = Caller(house, 60), Caller(house, 60), Caller(house, 12)
+    assert await inside(first, giant, small) == [True, False, False]
+    await first.leave()
+    assert await inside(giant, small) == [True, True]
+    await giant.leave()
+    await small.leave()
+
+
+async def test_what_is_larger_than_all_memory_works_alone():
+    house = admission()
+    monster = Caller(house, 10 * MEMORY)
+    after = Caller(house, 4)
+    assert await inside(monster, after) == [True, False]
+    await monster.leave()
+    assert await inside(after) == [True]
+    again = Caller(house, 10 * MEMORY)
+    assert await inside(again) == [False]
+    await after.leave()
+    assert await inside(again) == [True]
+    await again.leave()
+
+
+async def test_lanes_do_not_take_each_others_memory():
+    house = admission()
+    bulk, person = Caller(house, 100, Lane.BULK), Caller(house, 100)
+    assert await inside(bulk, person) == [True, True]
+    await bulk.leave()
+    await person.leave()
+
+
+async def test_a_line_that_is_full_refuses_people_alone():
+    house = admission(slots=1, line=2)
+    async with AsyncExitStack() as held:
+        await held.enter_async_context(house.slot(Lane.INTERACTIVE, original(4)))
+        waiting = [Caller(house, 4)]
+        await settled()
+        house.refuse_if_full(Lane.INTERACTIVE)
+        waiting.append(Caller(house, 4))
+        await settled()
+        assert house.full
+        with pytest.raises(Overloaded):
+            house.refuse_if_full(Lane.INTERACTIVE)
+        house.refuse_if_full(Lane.BULK)
+    await settled()
+    assert not house.full
+    for caller in waiting:
+        await caller.leave()
+
+
+async def test_who_leaves_the_line_holds_nobody_up():
+    house = admission()
+    first, giant, small = Caller(house, 60), Caller(house, 60), Caller(house, 12)
+    assert await inside(first, giant, small) == [True, False, False]
+    giant.task.cancel()
+    assert await inside(small) == [True]
+    await first.leave()
+    await small.leave()
+    everything = Caller(house, 100)
+    assert await inside(everything) == [True]
+    await everything.leave()
+
+
+async def test_a_slot_that_comes_as_its_caller_leaves_goes_on():
+    house = admission(slots=1)
+    first, second, third = Caller(house, 4), Caller(house, 4), Caller(house, 4)
+    await settled()
+    first._leave.set()
+    await first.task
+    second.task.cancel()  # whose turn was set, but who has not run since
+    assert await inside(third) == [True]
+    await third.leave()
+
+
+def test_all_frames_count():
+    assert decoded_bytes(Header(format="gif", width=10, height=5, frames=3)) == 600
