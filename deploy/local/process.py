@@ -1,32 +1,47 @@
 """A server of somebody else's in a process of its own, on the loopback address."""
 
+import itertools
 import os
+import random
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 STOP_SECONDS = 45
+_CHANCE = random.SystemRandom()
+_LOWEST, _SYSTEMS = 10_000, 32_768  # ports; from the latter on Linux gives them to clients
 
 
-def free_ports(count: int, below: int = 65_536) -> list[int]:
-    """Return ports that nobody listens on now, all of them different."""
-    found: list[int] = []
-    probes = []
-    while len(found) < count:
-        probe = socket.socket()
-        probes.append(probe)
-        probe.bind(("127.0.0.1", 0))
-        port = int(probe.getsockname()[1])
-        if port < below:
-            found.append(port)
-    for probe in probes:
-        probe.close()
-    return found
+def free_ports(count: int, companion: int = 0) -> list[int]:
+    """Return ports that nobody listens on now, all of them different.
+
+    Free is, too, the port that lies ``companion`` above each. They are below those that the system
+    gives to clients: nobody gets one of them by chance before it is used.
+    """
+    candidates = _CHANCE.sample(range(_LOWEST, _SYSTEMS - companion), 20 * count + 50)
+    with ExitStack() as held:
+        free = (
+            port
+            for port in candidates
+            if _held(held, port) and (not companion or _held(held, port + companion))
+        )
+        return list(itertools.islice(free, count))
+
+
+def _held(until: ExitStack, port: int) -> bool:
+    """Whether a port is free; it is kept from others until the stack is left."""
+    probe = until.enter_context(socket.socket())
+    try:
+        probe.bind(("127.0.0.1", port))
+    except OSError:
+        return False
+    return True
 
 
 def clean_environment() -> dict[str, str]:
@@ -50,7 +65,7 @@ class Server:
         """``folder`` is where it works; by default its ``log`` lies there, too."""
         self.folder = folder
         self.log = log or folder / "server.log"
-        self._command = command
+        self.command = list(command)
         self._ready = ready
         self._variables = variables
         self.process: subprocess.Popen[bytes] | None = None
@@ -73,7 +88,7 @@ class Server:
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                self._command,
+                self.command,
                 cwd=self.folder,
                 env=clean_environment() | self._variables,
                 stdout=log,

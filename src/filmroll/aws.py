@@ -4,8 +4,9 @@ Credentials are found where AWS's own tools look for them: in the environment, i
 machine or of the container.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
+from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
 
@@ -43,6 +44,12 @@ def client(place: Place, read_seconds: float = _READ_SECONDS) -> AbstractAsyncCo
 def code_of(error: ClientError) -> str:
     """Return what a service calls its refusal, such as ``ConditionalCheckFailedException``."""
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def time_of(answer: Mapping[str, Any]) -> float:
+    """Return when a service answered, by its own clock: whole seconds since the epoch."""
+    date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
+    return parsedate_to_datetime(date).timestamp()
 
 
 @contextmanager

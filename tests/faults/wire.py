@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from urllib.parse import urlsplit
 
 LATENCY_SECONDS = 2.0
@@ -25,6 +27,7 @@ class Harm(enum.Enum):
     RESET = "the connection ends before anything is done"
     SLOW = "done after two seconds"
     CUT = "done, but the answer ends in the middle"
+    AHEAD = "done, by a clock that is a minute ahead"
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class Wire:
         if harm is Harm.LOST:
             back.transport.abort()
             return False
+        if harm is Harm.AHEAD:
+            answer = _postdated(answer)
         if harm is Harm.CUT:
             back.write(answer[: answer.index(_HEAD_END) + 4 + len(answer) // 4])
             await back.drain()
@@ -158,6 +163,12 @@ def _request(head: bytes, body: bytes) -> Request:
     method, target, _ = head.split(b"\r\n", 1)[0].decode().split(" ", 2)
     operation = _header(head, b"x-amz-target").decode().rpartition(".")[2]
     return Request(method, target, operation or method, body)
+
+
+def _postdated(answer: bytes) -> bytes:
+    date = _header(answer, b"date")
+    later = parsedate_to_datetime(date.decode()) + timedelta(minutes=1)
+    return answer.replace(date, format_datetime(later, usegmt=True).encode(), 1)
 
 
 def _refusal(request: Request, *, throttled: bool) -> bytes:

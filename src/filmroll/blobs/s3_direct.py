@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from filmroll.aws import code_of, translated
+from filmroll.aws import code_of, time_of, translated
 from filmroll.blobs.checks import check_key
 from filmroll.place import Place
 from filmroll.ports import DirectObject, DirectPut
@@ -53,6 +53,10 @@ class S3Direct:
                     return None
                 raise
         return DirectObject(bytes=found["ContentLength"], etag=found["ETag"].strip('"'))
+
+    async def time(self) -> float:
+        with translated(_STORE):
+            return time_of(await self._client.head_bucket(Bucket=self._bucket))
 
     def _object(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": f"{self._prefix}{check_key(key)}"}

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from filmroll.cli.console import faults_in_one_line, load_settings, show
 from filmroll.errors import FilmrollError
+from filmroll.ports import Clock
 from filmroll.settings import Settings
 
 
@@ -33,6 +34,10 @@ def register(app: typer.Typer) -> None:
 
 _Row = tuple[str, str, float, str]
 
+# Leases and expiries are moments, which all machines must read alike; a lease lasts a minute. (S3
+# itself refuses what was signed a quarter of an hour away from its own time.)
+_MOST_SKEW = 5.0  # s
+
 
 async def _check(settings: Settings) -> list[_Row]:
     from filmroll.engine.pool import EnginePool
@@ -42,22 +47,44 @@ async def _check(settings: Settings) -> list[_Row]:
     try:
         async with open_stores(settings) as stores:
             return [
-                await _timed("blobs", stores.blobs.check),
-                await _timed("catalog", stores.catalog.check),
-                await _timed("queue", stores.queue.check),
-                await _timed("engine", engine.check),
+                await _timed("blobs", stores.blobs.check, stores.blobs),
+                await _timed("catalog", stores.catalog.check, stores.catalog),
+                await _timed("queue", stores.queue.check, stores.queue),
+                await _timed("engine", engine.check, engine),
             ]
     finally:
         await engine.close()
 
 
-async def _timed(name: str, check: Callable[[], Awaitable[Any]]) -> _Row:
+async def _timed(name: str, check: Callable[[], Awaitable[Any]], part: object) -> _Row:
     started = time.perf_counter()
-    fault, remark = "", ""
+    fault = ""
+    found: dict[str, str] = {}
     try:
-        found = await check()
+        found |= await check() or {}
+        if isinstance(part, Clock):
+            fault, found["clock"] = _compared(await clock_skew(part))
     except FilmrollError as error:
         fault = error.detail
-    else:
-        remark = ", ".join(f"{key}: {value}" for key, value in (found or {}).items())
+    remark = ", ".join(f"{key}: {value}" for key, value in found.items())
     return name, fault, time.perf_counter() - started, remark
+
+
+async def clock_skew(store: Clock) -> float:
+    """Return by how many seconds a store's clock is ahead of this machine's, at the least.
+
+    Its answer names a whole second and took a moment; 0 where that leaves room for no difference.
+    """
+    before = time.time()
+    there = await store.time()
+    after = time.time()
+    return max(there - after, 0.0) or min(there + 1 - before, 0.0)
+
+
+def _compared(skew: float) -> tuple[str, str]:
+    """Return what is wrong with this machine's clock, if anything, and how far it is off."""
+    way = "behind" if skew > 0 else "ahead"
+    told = f"{abs(skew):.0f} s {way}" if abs(skew) >= 1 else "right"
+    if abs(skew) <= _MOST_SKEW:
+        return "", told
+    return f"This machine's clock is {told} of the store's: let NTP set it.", told

@@ -19,6 +19,7 @@ from filmroll.ports.blobs import (
     LocalFiles,
 )
 from filmroll.ports.catalog import Catalog
+from filmroll.ports.clock import Clock
 from filmroll.ports.images import ImageFilter, ImagePage, ImagesCatalog, Similar
 from filmroll.ports.jobs import JobsCatalog
 from filmroll.ports.outside import Fetched, Fetcher, Poster, Reply, Sink
@@ -37,6 +38,7 @@ __all__ = [
     "BlobInfo",
     "BlobStore",
     "Catalog",
+    "Clock",
     "Delivery",
     "DeliveryFilter",
     "DeliveryPage",

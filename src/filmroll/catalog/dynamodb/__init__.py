@@ -36,6 +36,10 @@ class DynamoCatalog(Batches, Uploads, Webhooks, Access):
         """Write and read back something small; raise what is wrong with the store."""
         await round_trip(self)
 
+    async def time(self) -> float:
+        """Return what time it is at the store, in whole seconds since the epoch."""
+        return await self._table.time()
+
     async def close(self) -> None:
         """Finish what was begun."""
         await self._ledgers.close()

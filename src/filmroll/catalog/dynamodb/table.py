@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from filmroll.aws import code_of, translated
+from filmroll.aws import code_of, time_of, translated
 from filmroll.catalog.dynamodb.schema import RECORD, keys_of
 from filmroll.errors import StoreUnavailable
 
@@ -51,6 +51,10 @@ class Table:
         answer = await self._call("get_item", Key=_key((pk, sk)), ConsistentRead=True)
         found: Item | None = answer.get("Item")
         return found
+
+    async def time(self) -> float:
+        """Return what time it is at the table, in whole seconds since the epoch."""
+        return time_of(await self._call("get_item", Key=_key(("time", RECORD))))
 
     async def get_all(self, keys: Sequence[Key]) -> Mapping[Key, Item]:
         """Return those of the items that exist, as they are now."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from filmroll.aws import code_of, translated
+from filmroll.aws import code_of, time_of, translated
 from filmroll.errors import StoreUnavailable
 
 BATCH = 10  # messages in one call; SQS takes and gives no more
@@ -94,6 +94,11 @@ class Calls:
             )
         counts = {key: int(value) for key, value in answer["Attributes"].items()}
         return counts[visible] + counts[delayed], counts[hidden]
+
+    async def time(self, name: str) -> float:
+        """Return what time it is at the queue, in whole seconds since the epoch."""
+        with _asking():
+            return time_of(await self._client.get_queue_url(QueueName=name))
 
     async def _url(self, name: str) -> str:
         if name not in self._urls:

@@ -114,6 +114,9 @@ class SqsQueue:
             raise StoreUnavailable("The queue does not deliver what was sent to it.")
         await self._calls.remove(name, [message.receipt for message in taken])
 
+    async def time(self) -> float:
+        return await self._calls.time(check_name(self._prefix))
+
     async def close(self) -> None:
         await asyncio.gather(*self._abandoned)
 
