@@ -34,9 +34,10 @@ class Caddy(Server):
             folder,
             self._answers,
             HOME=str(folder),
-            FILMROLL_CADDY_OPTIONS="auto_https off",
-            FILMROLL_ADDRESS=self.url,
-            FILMROLL_WORKER_ADDRESS=self.worker_url,
+            # Whatever name it is called by: to one that no site has, Caddy answers an empty 200.
+            FILMROLL_CADDY_OPTIONS="auto_https off\ndefault_bind 127.0.0.1",
+            FILMROLL_ADDRESS=f"http://:{port}",
+            FILMROLL_WORKER_ADDRESS=f"http://:{inner}",
             FILMROLL_UPLOAD_APIS=_hosts(upload_apis),
             FILMROLL_DOWNLOAD_APIS=_hosts(download_apis),
             FILMROLL_WORKERS=_hosts(workers),

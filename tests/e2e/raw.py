@@ -9,8 +9,10 @@ from tests.e2e.service import Service
 
 
 @contextmanager
-def connected(service: Service) -> Iterator[socket.socket]:
-    with socket.create_connection(("127.0.0.1", service.port), timeout=30) as connection:
+def connected(service: Service, port: int | None = None) -> Iterator[socket.socket]:
+    """Connect to where clients do, or to another of its ports."""
+    address = ("127.0.0.1", port or service.port)
+    with socket.create_connection(address, timeout=30) as connection:
         yield connection
 
 

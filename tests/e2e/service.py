@@ -100,10 +100,19 @@ class Service(Server):
             ROOT,
             self._answers,
             data.parent / f"{role}-{self.port}.log",
-            **Cloud.variables(str(data)),
-            **settings,
-            **variables,
+            **(Cloud.variables(str(data)) | settings | variables),
         )
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of its processes; without those of its engines."""
+        assert self.process is not None
+        return [self.process.pid]
+
+    @property
+    def upload_port(self) -> int:
+        """Where a process takes uploads, whatever stands before it."""
+        return self.port
 
     def client(self, **options: object) -> httpx.Client:
         """Return a client of it."""
@@ -131,7 +140,22 @@ class Clustered(Cluster):
     def __init__(self, data: Path) -> None:
         super().__init__(data, Cloud.variables(str(data)))
         self.log = self.Logs(data)
-        self.port = int(self.url.rpartition(":")[2])
+        self.port = _port(self.url)
+
+    @property
+    def pids(self) -> list[int]:
+        """The ids of all its processes."""
+        processes = [one.process for role in self.roles.values() for one in role]
+        return [process.pid for process in processes if process is not None]
+
+    @property
+    def upload_port(self) -> int:
+        """Where one of its Upload APIs listens, behind the balancer."""
+        return _port(self.roles["upload-api"][0].url)
+
+
+def _port(url: str) -> int:
+    return int(url.rpartition(":")[2])
 
 
 def until(found: Callable[[], T], seconds: float = 10, pause: float = 0.05) -> T:

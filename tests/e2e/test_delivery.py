@@ -9,7 +9,7 @@ import pytest
 import pyvips
 
 from filmroll.model import variant_key
-from tests.e2e.service import Service
+from tests.e2e.service import Service, until
 from tests.e2e.stored import Stored
 from tests.e2e.test_upload import upload
 from tests.samples import jpeg, tiny_jpeg
@@ -193,6 +193,7 @@ def test_nothing_of_a_deleted_image_is_left(http: httpx.Client, service) -> None
         assert http.get(path).status_code == 200
     assert http.delete(f"/v1/images/{kept['id']}").status_code == 204
     for path in [*paths, f"/i/{kept['id']}/resize:width=9", f"/v1/images/{kept['id']}"]:
+        until(lambda path=path: http.get(path).status_code == 410)  # 5 s, of another machine
         gone = http.get(path)
         assert (gone.status_code, gone.json()["code"]) == (410, "deleted")
         assert gone.headers["cache-control"] == "no-store"

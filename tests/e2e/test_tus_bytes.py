@@ -100,7 +100,7 @@ def test_no_bytes_are_no_fault(http: httpx.Client, url: str) -> None:
 def cut_off(service: Service, url: str, body: bytes, announced: int, **headers: str) -> None:
     """Send the beginning of a body, then break the connection."""
     said = {**SPOKEN, **BYTES, "Upload-Offset": 0, "Content-Length": announced, **headers}
-    with connected(service) as connection:
+    with connected(service, service.upload_port) as connection:  # a balancer holds bytes back
         connection.sendall(head("PATCH", url, **said) + body)
         time.sleep(0.2)
 
@@ -135,7 +135,7 @@ def test_a_later_request_makes_an_earlier_one_let_go(
     service: Service, http: httpx.Client, url: str, method: str
 ) -> None:
     said = {**SPOKEN, **BYTES, "Upload-Offset": 0, "Content-Length": len(BODY)}
-    with connected(service) as connection:
+    with connected(service, service.upload_port) as connection:
         connection.sendall(head("PATCH", url, **said) + BODY[:1000])
         time.sleep(0.2)
         started = time.monotonic()
