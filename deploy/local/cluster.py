@@ -57,7 +57,7 @@ class Role(Server):
     """A process of one role, with a folder of its own."""
 
     def __init__(
-        self, role: str, folder: Path, port: int, variables: Mapping[str, str], module: str
+        self, role: str, folder: Path, port: int, variables: Mapping[str, str], program: list[str]
     ) -> None:
         self.url = f"http://127.0.0.1:{port}"
         settings = {
@@ -66,7 +66,7 @@ class Role(Server):
             "FILMROLL_LOG": "json",
         }
         super().__init__(
-            [sys.executable, "-m", module, role],
+            [*program, role],
             folder,
             self._answers,
             **{**variables, **settings},
@@ -88,6 +88,7 @@ class Cluster:
         variables: Mapping[str, str],
         port: int | None = None,
         module: str = "filmroll",
+        python: str = sys.executable,
     ) -> None:
         """``variables`` name the stores; ``module`` is what ``python -m`` runs."""
         (free,) = free_ports(1)
@@ -110,7 +111,7 @@ class Cluster:
         }
         self.roles = {
             role: [
-                Role(role, folder / f"{role}-{port}", port, self.variables, module)
+                Role(role, folder / f"{role}-{port}", port, self.variables, [python, "-m", module])
                 for port in of[role]
             ]
             for role in ROLES
