@@ -19,6 +19,8 @@ FIGURES = (
     "bulk_variants",
     "bulk_resume",
     "parts",
+    "distributed",
+    "overload",
 )
 WORK = Path(__file__).parent / ".work"
 

@@ -25,10 +25,9 @@ def by_thumbnail(source: bytes) -> bytes:
     return bytes(image.jpegsave_buffer(Q=80, optimize_coding=True, keep="none"))
 
 
-def by_engine(source: bytes) -> bytes:
-    """Return 512 px by the pipeline that runs in Filmroll's engine processes."""
-    wanted = [parse("resize:width=512")]
-    picture = pipeline.make(source, wanted, {}, Limits())[0]
+def by_engine(instructions: str, source: bytes) -> bytes:
+    """Return a picture by the pipeline that runs in Filmroll's engine processes."""
+    picture = pipeline.make(source, [parse(instructions)], {}, Limits())[0]
     assert isinstance(picture, Picture)
     return picture.data
 

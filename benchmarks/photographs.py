@@ -1,6 +1,6 @@
 """Photographs of real cameras, from Debian's mate-backgrounds, at the sizes that are measured."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyvips
@@ -32,6 +32,25 @@ def photographs(folder: Path) -> list[Path]:
             draft.write_bytes(window.jpegsave_buffer(Q=90, keep="none", subsample_mode="on"))
             draft.rename(path)
         paths.append(path)
+    return paths
+
+
+def rewritten(files: Sequence[Path], folder: Path, kind: str) -> list[Path]:
+    """Return the photographs in another format, of good quality; made only once."""
+    if kind == "jpeg":
+        folder.mkdir(exist_ok=True)
+        for file in files:
+            (folder / file.name).unlink(missing_ok=True)
+            (folder / file.name).hardlink_to(file)
+        return [folder / file.name for file in files]
+    folder.mkdir(exist_ok=True)
+    options = {} if kind == "png" else {"Q": 90}
+    paths = [folder / f"{file.stem}.{kind}" for file in files]
+    for file, path in zip(files, paths, strict=True):
+        if not path.exists():
+            draft = folder / f"new.{kind}"
+            pyvips.Image.new_from_file(str(file)).write_to_file(str(draft), keep="none", **options)
+            draft.rename(path)
     return paths
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyvips
 
+_EXACT = 99.0  # dB, for pictures without any difference
 # The constants of Wang et al., 2004, for 8 bits; their window is a Gaussian of 1.5 px.
 _C1, _C2, _SIGMA = (0.01 * 255) ** 2, (0.03 * 255) ** 2, 1.5
 
@@ -48,7 +49,7 @@ def _opened(data: bytes) -> pyvips.Image:
 
 def _psnr(best: pyvips.Image, picture: pyvips.Image) -> float:
     error = ((best.cast("float") - picture) ** 2).avg()
-    return 10 * math.log10(255**2 / error)
+    return 10 * math.log10(255**2 / error) if error else _EXACT
 
 
 def _ssim(best: pyvips.Image, picture: pyvips.Image) -> float:

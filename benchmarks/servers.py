@@ -83,10 +83,10 @@ def running(
 
 
 @contextmanager
-def filmroll(folder: Path) -> Iterator[Server]:
-    """Run ``filmroll serve`` as it is out of the box, its data in ``folder/data``."""
+def filmroll(folder: Path, **stores: str) -> Iterator[Server]:
+    """Run ``filmroll serve`` as it is out of the box, its data in ``folder/data`` or elsewhere."""
     port = free_port()
-    settings = {"FILMROLL_DATA": str(folder / "data"), "FILMROLL_PORT": str(port)}
+    settings = {"FILMROLL_DATA": str(folder / "data"), "FILMROLL_PORT": str(port), **stores}
     command = [sys.executable, "-m", "filmroll", "serve"]
     with running(command, port, folder / "filmroll.log", settings) as server:
         yield server

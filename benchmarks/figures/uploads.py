@@ -26,13 +26,13 @@ _LIMITS = {"Filmroll, 4 KB": 1200, "Filmroll, 80 KB": 1000}
 
 
 @dataclass
-class _Uploads:
+class Uploads:
     """Uploads of one template to one server; ``answered`` holds the Locations of its 201s."""
 
     server: Server
     folder: Path
     template: tuple[bytes, int]
-    environment: dict[str, str]
+    environment: dict[str, str]  # for the script: TARGET
     answered: list[str] = field(default_factory=list)
     measured: int = 0
 
@@ -78,20 +78,20 @@ def run(folder: Path, rounds: int) -> list[Row]:
     with ExitStack() as stack:
         server = stack.enter_context(filmroll(folder))
         own = {
-            "Filmroll, 4 KB": _Uploads(server, folder / "4", little, {"TARGET": "/v1/images"}),
-            "Filmroll, 80 KB": _Uploads(server, folder / "80", larger, {"TARGET": "/v1/images"}),
+            "Filmroll, 4 KB": Uploads(server, folder / "4", little, {"TARGET": "/v1/images"}),
+            "Filmroll, 80 KB": Uploads(server, folder / "80", larger, {"TARGET": "/v1/images"}),
         }
         subjects = {name: uploads.measure for name, uploads in own.items()}
         try:
             tus = stack.enter_context(peers.tus(folder, processes=2))
             headers = {"TARGET": "/files", "TUS": "1"}
-            subjects[rival] = _Uploads(tus, folder / "by-tus", little, headers).measure
+            subjects[rival] = Uploads(tus, folder / "by-tus", little, headers).measure
         except Missing as missing:
             skipped.append(Row.skipped(rival, missing))
         subjects |= _floors(folder / "floor", little[0], larger[0])
         reached = alternate(subjects, rounds)
-        checked = _checked(server, list(own.values()))
-    return [_row(name, spread, checked) for name, spread in reached.items()] + skipped
+        note = checked(server, list(own.values()))
+    return [_row(name, spread, note) for name, spread in reached.items()] + skipped
 
 
 def _floors(folder: Path, little: bytes, larger: bytes) -> dict[str, Callable[[], float]]:
@@ -104,15 +104,15 @@ def _floors(folder: Path, little: bytes, larger: bytes) -> dict[str, Callable[[]
     }
 
 
-def _row(name: str, spread: Spread, checked: str) -> Row:
+def _row(name: str, spread: Spread, note: str) -> Row:
     limit = _LIMITS.get(name)
     if limit is None:
         return Row.of(name, spread, "/s")
     met = spread.median >= limit
-    return Row.of(name, spread, "/s", limit=f"≥ {limit:,}", met=met, note=checked)
+    return Row.of(name, spread, "/s", limit=f"≥ {limit:,}", met=met, note=note)
 
 
-def _checked(server: Server, all_uploads: list[_Uploads]) -> str:
+def checked(server: Server, all_uploads: list[Uploads]) -> str:
     """Hold the catalog against the answers, and a sample of the originals against both."""
     answered = [Path(place).name for uploads in all_uploads for place in uploads.answered]
     there = {str(image["id"]): str(image["sha256"]) for image in catalogue(server)}
