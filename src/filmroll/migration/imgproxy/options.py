@@ -10,7 +10,9 @@ from filmroll.migration.refusal import refuse
 Presets = Mapping[str, tuple[str, ...]]  # options by the name of the preset
 
 _MOST = 10**6  # px; Filmroll's own limits are told of when the plan is made
-_FORMATS = {"jpg": "jpeg"} | {name: name for name in ("jpeg", "png", "webp", "avif", "gif", "tiff")}
+_FORMATS = {"jpg": "jpeg", "best": "auto"} | {
+    name: name for name in ("jpeg", "png", "webp", "avif", "gif", "tiff")
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class Options:
     strip_metadata: bool = True
     keep_copyright: bool = True
     quality: int = 0
+    autoquality: bool = False
     format_quality: dict[str, int] = field(default_factory=dict)
     max_bytes: int = 0
     format: str = ""
@@ -229,6 +232,16 @@ def _quality(options: Options, said: Arguments) -> None:
     options.quality = said.whole(0, 0, 100)
 
 
+def _autoquality(options: Options, said: Arguments) -> None:
+    """Take ``method:target:…``; how good is good enough, Filmroll knows itself."""
+    method = said.word(0) or "dssim"
+    if method not in {"none", "size", "dssim", "ml"}:
+        raise refuse(said.text, f"there is no method {method[:20]!r}", "dssim")
+    options.autoquality = method in {"dssim", "ml"}
+    if method == "size":
+        options.max_bytes = said.whole(1, 1, 10**9)
+
+
 def _format_quality(options: Options, said: Arguments) -> None:
     for at in range(0, len(said.values), 2):
         options.format_quality[_known_format(said, at)] = said.whole(at + 1, 1, 100)
@@ -340,6 +353,7 @@ _NAMES: Mapping[str, _Setter] = {
     "strip_color_profile scp": _only(value=True, why="pictures are always written in sRGB here"),
     "enforce_thumbnail eth": _only(value=False, why="thumbnails within a file are not used here"),
     "quality q": _quality,
+    "autoquality aq": _autoquality,
     "format_quality fq": _format_quality,
     "max_bytes mb": _whole("max_bytes", 10**9),
     "format f ext": _format,
@@ -365,7 +379,6 @@ _WITHOUT_NAMES = {
     "watermark_shadow wmsh": "",
     "style st": "",
     "dpi": "",
-    "autoquality aq": "quality",
     "jpeg_options jpgo png_options pngo webp_options webpo avif_options avifo": "quality",
     "page pg pages pgs disable_animation da": "format:jpg, which takes the first frame",
     "video_thumbnail_second vts video_thumbnail_keyframes vtk": "",

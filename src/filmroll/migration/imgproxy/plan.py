@@ -243,10 +243,13 @@ def _write(options: Options, plan: Plan) -> None:
         plan.write(metadata="all")
     if options.format:
         plan.write(format=options.format)
+    if options.max_bytes:
+        plan.write(max_bytes=options.max_bytes)
+    if options.autoquality:
+        plan.write(quality="auto")
+        return
     written = options.format or (plan.header.format if plan.header else "")
     if not options.quality and options.format_quality and not written:
         raise refuse("format_quality", "it depends on the source's format, which is not known here")
     if quality := options.quality or options.format_quality.get(written):
         plan.write(quality=quality)
-    if options.max_bytes:
-        plan.write(max_bytes=options.max_bytes)
