@@ -198,6 +198,18 @@ def test_many_who_ask_at_once_cause_one_fetch(http: httpx.Client, origin: Origin
     assert origin.asked.count("/photos/slow.jpg") == 1
 
 
+def test_a_page_of_pictures_that_nobody_has_seen_comes_whole(
+    http: httpx.Client, origin: Origin
+) -> None:
+    """More sources at once than may be fetched from one host at a time."""
+    urls = [origin.shows(f"/photos/page-{n}.jpg", jpeg(64, 48, 100 + n)) for n in range(40)]
+    with ThreadPoolExecutor(40) as pool:
+        answers = list(pool.map(lambda url: http.get(thumbor("32x24", url)), urls))
+    assert [answer.status_code for answer in answers] == [200] * 40
+    assert len({answer.content for answer in answers}) == 40
+    assert [origin.asked.count(f"/photos/page-{n}.jpg") for n in range(40)] == [1] * 40
+
+
 def test_two_processes_fetch_a_source_once(origin: Origin, tmp_path: Path) -> None:
     url = origin.shows("/photos/twice.jpg", jpeg(200, 100, 74))
     settings = {
@@ -319,6 +331,25 @@ def test_ids_are_sources_too(http: httpx.Client, kept: str) -> None:
     original = http.get(f"/i/{kept}").content
     assert http.get(f"/i/imgproxy/_/raw:1/plain/{kept}").content == original
     assert http.get(f"/i/thumbor/unsafe/{kept}").content != original  # written anew
+
+
+def test_the_best_format_is_that_of_the_client(http: httpx.Client, kept: str) -> None:
+    path = f"/i/imgproxy/_/w:300/plain/{kept}@best"
+    for accept, types in (("image/webp", {"image/webp", "image/jpeg"}), ("*/*", {"image/jpeg"})):
+        answer = http.get(path, headers={"Accept": accept})
+        assert answer.headers["content-type"] in types
+        assert "Accept" in answer.headers["vary"]
+    assert "vary" not in http.get(f"/i/imgproxy/_/w:300/plain/{kept}@jpg").headers
+
+
+def test_bytes_are_kept_to(http: httpx.Client, kept: str) -> None:
+    for path in (
+        f"/i/thumbor/unsafe/600x0/filters:max_bytes(9000)/{kept}",
+        f"/i/imgproxy/_/w:600/mb:9000/plain/{kept}",
+    ):
+        answer = http.get(path)
+        assert size(answer)[0] == 600
+        assert len(answer.content) <= 9000
 
 
 def test_names_and_times_of_imgproxy(http: httpx.Client, kept: str) -> None:
