@@ -2,8 +2,9 @@
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
-import json
 from collections.abc import Collection, Mapping, Sequence
+from itertools import islice
+from math import inf
 from typing import Any
 
 import apsw
@@ -15,7 +16,7 @@ from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import IMAGES, JOBS, OPEN, VARIANTS, Part
 from filmroll.catalog.sqlite.webhooks import write_deliveries
 from filmroll.model import Image, Info, Job, Variant, WebhookDelivery, now
-from filmroll.ports import ImageFilter, ImagePage
+from filmroll.ports import ImageFilter, ImagePage, Similar
 from filmroll.sqlite import rows
 
 
@@ -189,6 +190,20 @@ def _untag(connection: apsw.Connection, image: Image) -> None:
     connection.executemany("DELETE FROM tags WHERE (tag, created_at, image) = (?, ?, ?)", tags)
 
 
+def _select_alike(
+    connection: apsw.Connection,
+    where: ImageFilter,
+    similar: Similar,
+    limit: int,
+    before: tuple[float, str] | None,
+) -> list[Image]:
+    after = -inf if where.created_after is None else where.created_after
+    alike = looking_like(connection, similar, after, before or (inf, ""))
+    images = (IMAGES.get(connection, image) for image in alike)
+    matching = (image for image in images if image and rules.matches(image, where))
+    return list(islice(matching, limit))
+
+
 def _select(
     connection: apsw.Connection,
     where: ImageFilter,
@@ -196,6 +211,8 @@ def _select(
     before: tuple[float, str] | None,
 ) -> list[Image]:
     """Return the newest images under all conditions, from the index that fits them."""
+    if where.similar is not None:
+        return _select_alike(connection, where, where.similar, limit, before)
     place, source = "images.created_at, images.id", ""
     conditions: list[tuple[str, Sequence[Any]]] = [("images.state <> 'deleted'", ())]
     if where.tag is not None:
@@ -205,9 +222,6 @@ def _select(
         conditions.append(("images.batch = ?", (where.batch,)))
     if where.sha256 is not None:
         conditions.append(("images.sha256 = ?", (where.sha256,)))
-    if where.similar is not None:
-        ids = json.dumps(looking_like(connection, where.similar))
-        conditions.append(("images.id IN (SELECT value FROM json_each(?))", (ids,)))
     if where.created_after is not None:
         conditions.append((f"{place.split(',')[0]} > ?", (where.created_after,)))
     if before is not None:

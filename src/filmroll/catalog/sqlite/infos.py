@@ -4,8 +4,13 @@ A hash stands in ``looks`` once for each of its bands: a search reads the few ba
 near hash has at least one, see ``near_bands``.
 """
 
+from collections.abc import Iterator
+from heapq import merge
+from itertools import groupby
+
 import apsw
 
+from filmroll.catalog.cursor import Position
 from filmroll.catalog.records import decode, encode, others
 from filmroll.model import Image, Info, bands, distance, near_bands
 from filmroll.ports import Similar
@@ -37,13 +42,20 @@ def drop_info(connection: apsw.Connection, image: Image) -> None:
     rows(connection, "DELETE FROM infos WHERE image = ?", image.id)
 
 
-def looking_like(connection: apsw.Connection, similar: Similar) -> list[str]:
-    """Return the ids of images whose hash is near enough."""
+def looking_like(
+    connection: apsw.Connection, similar: Similar, after: float, before: Position
+) -> Iterator[str]:
+    """Yield the ids of images whose hash is near enough, newest first, between two moments.
+
+    No more rows are read than somebody looks at: of ten thousand that look alike, those of a page.
+    """
+    query = """
+        SELECT created_at, image, phash FROM looks
+        WHERE band = ? AND created_at > ? AND (created_at, image) < (?, ?)
+        ORDER BY created_at DESC, image DESC
+    """
     near = near_bands(similar.phash, similar.distance)
-    query = f"SELECT image, phash FROM looks WHERE band IN ({', '.join('?' * len(near))})"  # noqa: S608 - marks
-    found = dict(rows(connection, query, *near))
-    return [
-        image
-        for image, phash in found.items()
-        if distance(phash, similar.phash) <= similar.distance
-    ]
+    found = [connection.execute(query, (band, after, *before)) for band in near]
+    for (_, image, phash), _ in groupby(merge(*found, reverse=True)):
+        if distance(phash, similar.phash) <= similar.distance:
+            yield image
