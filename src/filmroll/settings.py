@@ -138,6 +138,11 @@ class Settings(BaseSettings):
     unsigned_presets: bool = Field(
         default=False, description="Whether preset URLs need no signature when access is keys"
     )
+    client_hints: bool = Field(
+        default=False,
+        description="Whether Sec-CH-DPR, Sec-CH-Width and Save-Data decide what the instructions "
+        "leave open",
+    )
     fallback_image: Annotated[str, Field(pattern=r"^[0-9a-z]{26}$")] | None = Field(
         None,
         description="The id of an image that is shown, by the same instructions, in the place of "

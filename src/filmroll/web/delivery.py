@@ -21,6 +21,7 @@ from filmroll.errors import (
 from filmroll.instructions import preset_names, presets_alone
 from filmroll.model import image_tag, is_id, preset_tag
 from filmroll.usecases.download import Asset, variant_etag
+from filmroll.usecases.hints import hinted, open_to
 from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
 from filmroll.web.accept import VARY, shown_by
 from filmroll.web.access import Gate, Permit
@@ -33,6 +34,7 @@ from filmroll.web.conditional import (
     wanted_range,
 )
 from filmroll.web.elsewhere import Elsewhere, default_name, wanted_name
+from filmroll.web.hints import ACCEPT_CH, HINTS, hints_of, varying
 from filmroll.web.problems import STATUS
 from filmroll.web.representation import (
     COMMON,
@@ -59,6 +61,8 @@ _CONDITIONS = {
     b"if-modified-since",
     b"if-unmodified-since",
 }
+# What of a request decides which picture it gets.
+_CHOOSING = {b"accept", *HINTS}
 # Faults of an image: in its place another may be shown.
 _ABSENT = (NotFound, Deleted, CorruptImage, EngineCrashed, InternalError)
 _METHODS = "GET, HEAD, OPTIONS"
@@ -99,6 +103,7 @@ class _Answer:
     headers: Headers
     data: bytes | None = None
     file: BinaryIO | None = None
+    vary: frozenset[str] = frozenset()  # of one in memory: the headers that it depends on
 
     def __enter__(self) -> Self:
         return self
@@ -153,12 +158,21 @@ class DeliveryRoute:
 
     def _hot_answer(self, request: Request, path: bytes) -> _Answer | None:
         """Return the answer that is kept, for clients such as this if it depends on them."""
-        answer = self._hot.get(path)
+        answer = self._hot.get(self._key(request, path, by_accept=False))
         if answer is None and _AUTO in path.lower():
-            answer = self._hot.get(_key(path, request))
-            if answer is not None:
-                request.scope[VARY].add("Accept")
+            answer = self._hot.get(self._key(request, path, by_accept=True))
+        if answer is not None and answer.vary:
+            request.scope[VARY].update(answer.vary)
         return answer
+
+    def _key(self, request: Request, path: bytes, *, by_accept: bool) -> bytes:
+        """Return the key of what a path means to clients such as this; no path has a space."""
+        key = path
+        if by_accept:
+            key = b"%b %b" % (key, shown_by(request.scope).encode())
+        if self._settings.client_hints and path.find(b"/", len(b"/i/")) > 0:  # no original
+            key = b"%b %b" % (key, repr(hints_of(request.scope)).encode())
+        return key
 
     def _allowed_target(self, path: bytes) -> _Target:
         target = _target(path)
@@ -181,9 +195,10 @@ class DeliveryRoute:
             return
         with answer:
             if answer.data is not None and answer.asset.lasting:
-                varied = "Accept" in request.scope[VARY]
-                key = _key(path, request) if varied else path
-                hot = replace(answer, headers=[*answer.headers, FROM_MEMORY])
+                vary = frozenset(request.scope[VARY])
+                key = self._key(request, path, by_accept="Accept" in vary)
+                headers = [*answer.headers, FROM_MEMORY]
+                hot = replace(answer, headers=headers, vary=vary)
                 self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
             timed = replace(answer, headers=answer.headers + timing(answer.asset))
             await self._send(request, send, timed, permit)
@@ -205,6 +220,10 @@ class DeliveryRoute:
         if instructions.automatic:
             request.scope[VARY].add("Accept")
         self._images.require_possible(image, [instructions])
+        if self._settings.client_hints:
+            tags.append(ACCEPT_CH)
+            request.scope[VARY].update(varying(open_to(instructions)))
+            instructions = hinted(instructions, hints_of(request.scope), image)
         shown = shown_by(request.scope)
         instructions, settled = await self._formats.choose(image, instructions, shown)
         lasting = target.lasting and settled
@@ -225,8 +244,8 @@ class DeliveryRoute:
         fallback = self._settings.fallback_image
         if fallback is None:
             raise fault
-        shown = [header for header in request.scope["headers"] if header[0] == b"accept"]
-        plain = Request({**request.scope, "headers": shown})
+        told = [header for header in request.scope["headers"] if header[0] in _CHOOSING]
+        plain = Request({**request.scope, "headers": told})
         try:
             answer = await self._found(plain, replace(target, image=fallback), here=True)
         except FilmrollError:
@@ -340,11 +359,6 @@ def _target(path: bytes) -> _Target:
         presets_alone=bool(rest) and presets_alone(rest),
         presets=tuple(preset_names(rest)) if rest else (),
     )
-
-
-def _key(path: bytes, request: Request) -> bytes:
-    """Return the key of what a path means to clients such as this; no path has a space in it."""
-    return b"%b %b" % (path, shown_by(request.scope).encode())
 
 
 async def _send_empty(send: Send, status: int, headers: Headers) -> None:
