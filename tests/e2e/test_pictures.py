@@ -38,3 +38,19 @@ def test_a_turned_photograph_stands_upright(http: httpx.Client, orientation: int
     expected = upright.resize(100 / upright.width)
     assert (variant - expected).abs().avg() < 4
     assert (variant - expected.rot180()).abs().avg() > 8, "this picture would not tell"
+
+
+def test_what_only_the_engine_can_know_is_refused_as_clearly(http: httpx.Client) -> None:
+    thing = pyvips.Image.black(20, 10, bands=3).copy(interpretation="srgb")
+    framed = thing.embed(30, 30, 80, 70, extend="white").pngsave_buffer()
+    image = upload(http, framed, "trim").json()
+    assert (image["variants"][0]["width"], image["variants"][0]["height"]) == (20, 10)
+    for text, pointer in (
+        ("trim/crop:width=21,height=5", "/1/width"),
+        ("flip:axis=x/watermark:text=%E6%BC%A2", "/1/text"),
+    ):
+        refused = http.get(f"/i/{image['id']}/{text}")
+        assert refused.status_code == 422, refused.text
+        problem = refused.json()
+        assert (problem["code"], problem["pointer"]) == ("invalid-instructions", pointer)
+        assert http.get(f"/i/{image['id']}/{text}").json()["code"] == "invalid-instructions"

@@ -127,7 +127,7 @@ def _variant(
         canvas = canvas.first()
     try:
         for position, operation in enumerate(instructions.steps):
-            canvas = _step(canvas, operation, overlays)
+            canvas = _step(canvas, operation, overlays, position)
             if isinstance(operation, Trim):  # only now is it known what the others find
                 size_after(instructions, canvas.size, position + 1)
         return _output(canvas, instructions, source)
@@ -153,9 +153,12 @@ def _output(canvas: Canvas, instructions: Instructions, source: Source) -> Pictu
         raise
 
 
-def _step(canvas: Canvas, operation: Operation, overlays: Overlays) -> Canvas:
+def _step(canvas: Canvas, operation: Operation, overlays: Overlays, position: int) -> Canvas:
     if isinstance(operation, Watermark):
-        return watermark(canvas, operation, overlays)
+        try:
+            return watermark(canvas, operation, overlays)
+        except InvalidInstructions as fault:  # its text cannot be drawn
+            raise InvalidInstructions(fault.detail, pointer=f"/{position}/text") from fault
     return _STEPS[type(operation)](canvas, operation)
 
 

@@ -327,6 +327,7 @@ def test_what_no_font_can_draw_is_refused_and_named(text: str, named: str) -> No
     assert isinstance(result, Problem)
     assert result.code == "invalid-instructions"
     assert result.detail.endswith(f"no sign for {named}.")
+    assert result.figures == {"pointer": "/0/text"}
 
 
 def test_joiners_spaces_and_looks_are_no_missing_letters() -> None:
