@@ -1,6 +1,8 @@
 """Accept headers, those of real browsers among them, and what ``format=auto`` makes of each."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from filmroll.instructions import AUTO_FORMATS
 from filmroll.web.accept import choice, shown_by
@@ -80,3 +82,13 @@ def test_several_lines_are_one_header() -> None:
 def test_a_header_without_end_is_not_read_to_its_end() -> None:
     assert shown_by({"headers": [(b"accept", b"image/webp," + b"a/b," * 20_000)]}) == WEBP
     assert shown_by({"headers": [(b"accept", b"a/b," * 20_000 + b"image/webp")]}) == BASIC
+
+
+@given(
+    st.lists(st.sampled_from(["image/avif", "image/webp", "*/*", ";q=", "0", ".5", "1", ",", ";"]))
+)
+def test_whatever_is_sent_comes_to_a_choice(parts: list[str]) -> None:
+    accept = "".join(parts)
+    assert choice(accept) in AUTO_FORMATS
+    if "image/avif" not in accept:
+        assert choice(accept) in {WEBP, BASIC}

@@ -148,6 +148,15 @@ def test_not_larger_than_the_source_of_the_same_size(choice: str, into: str, qua
     assert psnr(load(picture.data), load(source)) > 24  # and still the picture
 
 
+def test_no_colours_are_given_up_to_be_as_small_as_the_source() -> None:
+    shades = pyvips.Image.xyz(300, 200) % [150, 100]
+    source = (shades.bandjoin(90) * [1, 2, 1]).cast("uchar").copy(interpretation="srgb")
+    small = source.pngsave_buffer(compression=9, filter="all", effort=10)
+    picture = make(small, f"output:format={BASIC},lossless=true")
+    assert picture.format == "png"
+    assert psnr(load(picture.data), source) == float("inf")
+
+
 def test_who_cannot_show_the_source_gets_a_sound_picture_all_the_same() -> None:
     source = stored("avif", 20)
     picture = make(source, f"output:format={BASIC}")

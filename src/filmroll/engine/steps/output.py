@@ -5,16 +5,17 @@ may be needed, all of them read it from memory.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 import pyvips
 
 from filmroll.engine.canvas import Canvas
 from filmroll.engine.choosing import Candidate, candidates, transparent
 from filmroll.engine.color import lay_on
-from filmroll.engine.encoders import QUALITY, coarser, encode, with_palette
+from filmroll.engine.encoders import QUALITY, coarser, encode, tighter, with_palette
 from filmroll.engine.fitting import alike_enough, squeezed
 from filmroll.engine.loaders import ANIMATED
 from filmroll.engine.similarity import Similarity
@@ -88,21 +89,19 @@ def _within(drafts: Sequence[_Draft], most: int | None, fair: int | None) -> _Dr
     ceiling = min((limit for limit in (most, fair) if limit is not None), default=sys.maxsize)
     if small := [draft for draft in drafts if len(draft.data) <= ceiling]:
         return min(small, key=lambda draft: draft.weight)
-    pliable = [draft for draft in drafts if coarser(draft.way.kind, draft.op)]
+    pliable = [draft for draft in drafts if _smaller(draft, demanded=most is not None)]
     if pliable:
         first = min(pliable, key=_size)
-        drafts = [*drafts, _squeezed(first, ceiling, gently=most is None)]
+        settings = _smaller(first, demanded=most is not None)
+        attempt = partial(encode, first.image, first.way.kind, first.op)
+        drafts = [*drafts, replace(first, data=squeezed(attempt, settings, ceiling))]
     return min(drafts, key=_size)
 
 
-def _squeezed(draft: _Draft, ceiling: int, *, gently: bool) -> _Draft:
-    """Return a draft made coarser; ``gently``: it keeps its colours."""
+def _smaller(draft: _Draft, *, demanded: bool) -> Sequence[Mapping[str, Any]]:
+    """Return settings for less bytes; colours are only given up where that was ``demanded``."""
     kind = draft.way.kind
-    settings = coarser(kind, draft.op)
-    if gently and kind not in QUALITY:
-        settings = settings[-1:]
-    attempt = partial(encode, draft.image, kind, draft.op)
-    return replace(draft, data=squeezed(attempt, settings, ceiling))
+    return coarser(kind, draft.op) if demanded or kind in QUALITY else tighter(kind)
 
 
 def _size(draft: _Draft) -> int:
