@@ -286,7 +286,6 @@ def test_lines_share_the_side_that_align_says() -> None:
 
 def test_hebrew_runs_from_right_to_left() -> None:
     dark = flat(0, 0, 0, width=300, height=80).pngsave_buffer()
-    # A slash after the narrow letter and before the broad one, as it is read.
     image = lossless(dark, "watermark:text=" + quote("וווש") + ",size=60,position=nw")
     left, _top, width, _height = image.find_trim(threshold=40, background=[0, 0, 0], line_art=True)
     first = image.crop(left + width // 2, 0, width // 2, 80)  # three narrow letters, read first

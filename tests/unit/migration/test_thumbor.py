@@ -100,7 +100,7 @@ SAID = [
     (f"filters:watermark({MARK},center,5,0)/{{}}",
      f"watermark:image={MARK},position=n,margin=5"),
     (f"filters:watermark({MARK},repeat,repeat,20)/{{}}",
-     f"watermark:image={MARK},opacity=0.8,tile=true"),
+     f"watermark:image={MARK},margin=0,opacity=0.8,tile=true"),
 ]  # fmt: skip
 
 # What the picture's size decides: of one of 800 × 600, and of one of 300 × 200.

@@ -218,11 +218,9 @@ def _saturation(options: Options, said: Arguments) -> None:
 
 
 def _watermark(options: Options, said: Arguments) -> None:
-    if said.word(1) == "ch":
-        raise refuse(said.text, "tiles lie in rows and columns here", "re")
     position = "center"
-    if said.given(1):
-        position = "tile" if said.word(1) == "re" else said.compass(1)
+    if said.given(1):  # rows and columns, or a chessboard: here every second row is shifted
+        position = "tile" if said.word(1) in {"re", "ch"} else said.compass(1)
     x, y = (said.number(at, -_MOST, _MOST) if said.given(at) else 0 for at in (2, 3))
     scale = said.number(4, 0, 1) if said.given(4) else 0
     options.watermark = Mark(said.number(0, 0, 1), position, x, y, scale)

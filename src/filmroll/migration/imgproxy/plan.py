@@ -233,7 +233,9 @@ def _margin(mark: Mark) -> float | None:
         why = "a mark is as far from one edge as from the other here, and not moved along it"
         raise refuse("watermark", why, "equal offsets, at a corner")
     distance = distances.pop()
-    return (round(distance) if distance >= 1 else distance) or None
+    if distance == 0 and mark.position != "tile":  # tiles would keep a distance of their own
+        return None
+    return round(distance) if distance >= 1 else distance
 
 
 def _write(options: Options, plan: Plan) -> None:

@@ -30,7 +30,7 @@ def _placed(plan: Plan, one: Filter) -> dict[str, Any]:
     if "repeat" in {x["word"], y["word"]}:
         if x["word"] != y["word"]:
             raise refuse(one.text, "a mark is repeated both ways, or not at all", "repeat,repeat")
-        return {"tile": True}
+        return {"tile": True, "margin": 0}
     row, column = _ROWS[y["word"] or y["minus"]], _COLUMNS[x["word"] or x["minus"]]
     margins = {
         _pixels(plan, one, place, axis) for axis, place in enumerate((x, y)) if not place["word"]
