@@ -32,6 +32,7 @@ from filmroll.web.services import Services
 
 FOREIGN = ("/i/thumbor/", "/i/imgproxy/")
 _REMEMBERED = 4096  # translations; they stay right, since images do not change
+_LONGEST = 1024  # bytes of a path whose translation is remembered
 
 Verify = Callable[[str, str], None]  # of a signature, and the path that it is for
 
@@ -89,12 +90,14 @@ class ForeignRoute:
         return Permit()
 
     async def _translated(self, raw: bytes, server: _Server, path: str) -> _Translation:
-        found = self._known.get(raw)
-        if found is None:
-            found = self._known[raw] = await self._translate(server.read(path))
-            if len(self._known) > _REMEMBERED:
-                self._known.popitem(last=False)
-        self._known.move_to_end(raw)
+        if (known := self._known.get(raw)) is not None:
+            self._known.move_to_end(raw)
+            return known
+        found = await self._translate(server.read(path))
+        if len(raw) <= _LONGEST:
+            self._known[raw] = found
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
         return found
 
     async def _translate(self, foreign: Foreign) -> _Translation:
