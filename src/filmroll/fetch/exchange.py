@@ -120,7 +120,9 @@ class Exchanges:
 
     def _stream(self, call: Call) -> AbstractAsyncContextManager[httpcore.Response]:
         url = call.url
-        headers = {"Host": url.netloc.decode("ascii"), **_HEADERS, **call.headers}
+        said = {name.lower() for name in call.headers}
+        ours = {name: value for name, value in _HEADERS.items() if name.lower() not in said}
+        headers = {"Host": url.netloc.decode("ascii"), **ours, **call.headers}
         return self._pool.stream(
             call.method,
             httpcore.URL(

@@ -71,7 +71,10 @@ async def serving(handler: Handler, tls: ssl.SSLContext | None = None) -> AsyncI
 async def _read(reader: asyncio.StreamReader) -> Call:
     head = (await reader.readuntil(b"\r\n\r\n")).decode()
     first, *lines = head.strip().split("\r\n")
-    headers = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines)}
+    headers: dict[str, str] = {}
+    for name, _, value in (line.partition(": ") for line in lines):
+        before = headers.get(name.lower())
+        headers[name.lower()] = value if before is None else f"{before}, {value}"
     body = await reader.readexactly(int(headers.get("content-length", 0)))
     method, path, _ = first.split(" ")
     return Call(method, path, headers, body)

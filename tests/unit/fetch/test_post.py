@@ -22,6 +22,15 @@ async def test_sends_body_and_headers(make_client: MakeClient) -> None:
     assert call.headers["content-length"] == str(len(BODY))
 
 
+async def test_a_header_of_the_callers_takes_the_place_of_ours(make_client: MakeClient) -> None:
+    headers = {"user-agent": "Shop/1", "accept": "application/json"}
+    async with serving(answer(200)) as server:
+        await make_client(server.allow).post(server.url(), headers, b"")
+    [call] = server.calls
+    assert (call.headers["user-agent"], call.headers["accept"]) == ("Shop/1", "application/json")
+    assert call.headers["content-length"] == "0"
+
+
 @pytest.mark.parametrize("status", [200, 301, 307, 404, 410, 429, 500])
 async def test_any_status_is_a_reply(make_client: MakeClient, status: int) -> None:
     headers = {"location": "/other", "retry_after": "30"}

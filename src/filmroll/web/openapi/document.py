@@ -52,7 +52,14 @@ _ANSWERS: dict[tuple[str, str], tuple[tuple[str, ...], str]] = {
 }
 
 
-_CONDITIONS = ("Range", "If-Range", "If-None-Match", "If-Modified-Since")
+_CONDITIONS = (
+    "Range",
+    "If-Range",
+    "If-Match",
+    "If-None-Match",
+    "If-Modified-Since",
+    "If-Unmodified-Since",
+)
 # What the routes read of a request's headers, by path and method.
 _HEADERS: dict[tuple[str, str], tuple[str, ...]] = {
     ("/v1/images", "post"): ("Prefer", "Idempotency-Key", "Repr-Digest", "Content-Digest"),

@@ -147,7 +147,9 @@ def picture(summary: str, parameters: list[Schema]) -> Schema:
         "responses": {
             "200": {"description": "The picture", "content": picture},
             "206": {"description": "The part that Range asked for"},
+            "302": {"description": "Where the store has an original, if it is set up to send them"},
             "304": {"description": "The copy that the client has is good"},
+            "412": {"description": "It is another version than If-Match names"},
             "416": {"description": "The range lies outside"},
         },
     }
