@@ -7,8 +7,10 @@ import pytest
 from filmroll.catalog.tombstones import FRESH_SECONDS
 from filmroll.errors import InvalidRequest
 from filmroll.model import Endpoint, Event, WebhookDelivery
+from filmroll.usecases.images import PURGE_AFTER_SECONDS
 from filmroll.usecases.webhooks import shaping
 from filmroll.usecases.webhooks.events import PURGE_DELAY_SECONDS, image_deleted, preset_changed
+from filmroll.worker import SWEEP_SECONDS
 
 PURGES = (Event.IMAGE_DELETED, Event.PRESET_CHANGED)
 
@@ -46,6 +48,7 @@ def test_without_a_form_of_its_own_the_event_is_posted() -> None:
 
 def test_caches_are_purged_after_every_machine_has_forgotten() -> None:
     assert PURGE_DELAY_SECONDS > FRESH_SECONDS
+    assert PURGE_DELAY_SECONDS > PURGE_AFTER_SECONDS + SWEEP_SECONDS
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,9 @@ from filmroll.model import (
 )
 
 _DETAIL = 1000  # characters
-# No machine hands out what was deleted for longer than 5 seconds; a cache that was purged sooner
-# could fetch it once more.
-PURGE_DELAY_SECONDS = 6.0
+# By then no machine hands out what was deleted, even if the process that deleted it died over it
+# and the housekeeper had to end that; a cache that was purged sooner could fetch it once more.
+PURGE_DELAY_SECONDS = 15.0
 
 _OF_IMAGE = {
     ImageState.READY: Event.IMAGE_READY,
