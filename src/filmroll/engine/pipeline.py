@@ -157,8 +157,9 @@ def _step(canvas: Canvas, operation: Operation, overlays: Overlays, position: in
     if isinstance(operation, Watermark):
         try:
             return watermark(canvas, operation, overlays)
-        except InvalidInstructions as fault:  # its text cannot be drawn
-            raise InvalidInstructions(fault.detail, pointer=f"/{position}/text") from fault
+        except InvalidInstructions as error:  # a text that cannot be drawn, an image that is gone
+            error.figures["pointer"] = f"/{position}/{'image' if operation.image else 'text'}"
+            raise
     return _STEPS[type(operation)](canvas, operation)
 
 

@@ -140,6 +140,8 @@ def test_fault_of_one_variant_stays_in_its_place() -> None:
     results = pipeline.make(LADYBIRD, [parse(text) for text in texts], {}, Limits())
     kinds = [r.code if isinstance(r, Problem) else r.format for r in results]
     assert kinds == ["jpeg", "invalid-instructions", "unknown-watermark", "jpeg"]
+    pointers = [r.figures["pointer"] for r in results if isinstance(r, Problem)]
+    assert pointers == ["/0/width", "/0/image"]
 
 
 @pytest.mark.parametrize("form", samples.FORMATS)
