@@ -12,12 +12,12 @@ Encode = Callable[[Mapping[str, Any]], bytes]
 
 # The score that ``quality=auto`` keeps: about what the formats' own qualities give a photograph.
 TARGET = 0.98
-# What it may come to. Below, smooth skies show steps that the score does not see; above, the
-# grain of a rough surface would cost more than it is worth. 32 steps: 5 tries find the right one.
+# What it may come to. Below, smooth skies show blocks that the score does not see; above, the
+# grain of a rough surface would cost more than it is worth. Of 32 steps 5 tries find the right one.
 _AUTO: Mapping[str, range] = {
-    "jpeg": range(58, 90),
-    "webp": range(58, 90),
-    "avif": range(43, 75),
+    "jpeg": range(70, 90),
+    "webp": range(68, 90),
+    "avif": range(50, 75),
 }
 SQUEEZES = 5
 

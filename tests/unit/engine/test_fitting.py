@@ -98,14 +98,14 @@ def test_the_score_is_kept_with_fewer_bytes(data: bytes, form: str) -> None:
     text = f"resize:width=400/output:format={form}"
     original = Similarity(load(make(data, "resize:width=400/output:format=png").data))
     chosen, usual = make(data, f"{text},quality=auto"), make(data, text)
-    assert TARGET <= original.of(chosen.data) < TARGET + 0.01
+    assert original.of(chosen.data) >= TARGET
     if form != "webp":  # whose own quality is as low as this
-        assert len(chosen.data) < 0.8 * len(usual.data)
+        assert len(chosen.data) < 0.9 * len(usual.data)
 
 
 @pytest.mark.parametrize("form", LOSSY)
 def test_one_step_less_would_not_do(form: str) -> None:
-    image = load(LADYBIRD).thumbnail_image(400).copy_memory()
+    image = load(DUNE).thumbnail_image(800).copy_memory()
     op = parse(f"output:format={form},quality=auto").output
     similarity = Similarity(image)
 
