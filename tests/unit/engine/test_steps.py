@@ -329,6 +329,14 @@ def test_what_no_font_can_draw_is_refused_and_named(text: str, named: str) -> No
     assert result.figures == {"pointer": "/0/text"}
 
 
+def test_fonts_cover_what_the_documentation_says() -> None:
+    there = "Tiếng Việt Ελλάδα Україна Հայաստան საქართველო שלום مرحبا بالعالم →★✓❤😀🙀"
+    assert missing(there) == []
+    assert sum(missing(chr(code)) == [] for code in range(0x1F600, 0x1F650)) == 64
+    lacking = "漢かカ한हไ👍🐟🚀"
+    assert missing(lacking) == [*lacking]
+
+
 def test_joiners_spaces_and_looks_are_no_missing_letters() -> None:
     assert missing("a\u00a0b\u200d\u200f\u2009❤\ufe0f\nшΩ😀") == []
     assert missing("\U0010ffff") == ["\U0010ffff"]
