@@ -21,6 +21,10 @@ FIGURES = (
     "parts",
     "distributed",
     "overload",
+    "widths",
+    "coalescing",
+    "animated",
+    "memory_cold",
 )
 WORK = Path(__file__).parent / ".work"
 

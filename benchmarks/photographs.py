@@ -12,6 +12,7 @@ _SOURCE = Path("/usr/share/backgrounds/mate/nature")
 _NAMES = ("Garden", "LadyBird", "TwoWings", "Wood", "YellowFlower")
 WIDTH, HEIGHT = 2040, 1360
 _COLUMNS, _ROWS = 7, 3
+_TO_TWELVE = (12e6 / (4 * WIDTH * HEIGHT)) ** 0.5
 _START = b"\xff\xd8"
 SERIAL_DIGITS = 16
 
@@ -51,6 +52,19 @@ def rewritten(files: Sequence[Path], folder: Path, kind: str) -> list[Path]:
             draft = folder / f"new.{kind}"
             pyvips.Image.new_from_file(str(file)).write_to_file(str(draft), keep="none", **options)
             draft.rename(path)
+    return paths
+
+
+def large(files: Sequence[Path], folder: Path, count: int) -> list[Path]:
+    """Return ``count`` photographs of 12 megapixels, each of four others side by side."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = [folder / f"{number}.jpg" for number in range(count)]
+    for number, path in enumerate(paths):
+        four = [
+            pyvips.Image.new_from_file(str(file)) for file in files[4 * number : 4 * number + 4]
+        ]
+        whole = pyvips.Image.arrayjoin(four, across=2).resize(_TO_TWELVE)
+        whole.jpegsave(str(path), Q=90, keep="none", subsample_mode="on")
     return paths
 
 
