@@ -54,7 +54,8 @@ def test_of_a_connection_that_is_cut_all_that_came_is_kept(
             connection.shutdown(socket.SHUT_WR)
             answered = read_all(connection)
         lines = check_sums(http, batch)
-        refs = [one["ref"] for one in ndjson_lines(answered) if one["ref"]]
+        # A balancer may end it by an answer of its own, which names no item.
+        refs = [one["ref"] for one in ndjson_lines(answered) if one.get("ref")]
         assert set(refs) <= lines.keys()
     _, end = send_archive(http, batch, body)
     assert (end["state"], end["have"] + end["stored"]) == ("end", len(FILES))
