@@ -129,6 +129,7 @@ class DeliveryRoute:
         self._formats = services.formats
         self._images = services.images
         self._settings = services.settings
+        self._hinting = services.settings.client_hints
         self._gate = gate
         self._elsewhere = Elsewhere(services)
         self._hot: HotAnswers[_Answer] = HotAnswers(services.epochs)
@@ -170,7 +171,7 @@ class DeliveryRoute:
         key = path
         if by_accept:
             key = b"%b %b" % (key, shown_by(request.scope).encode())
-        if self._settings.client_hints and path.find(b"/", len(b"/i/")) > 0:  # no original
+        if self._hinting and path.find(b"/", len(b"/i/")) > 0:  # no original
             key = b"%b %b" % (key, repr(hints_of(request.scope)).encode())
         return key
 
@@ -220,7 +221,7 @@ class DeliveryRoute:
         if instructions.automatic:
             request.scope[VARY].add("Accept")
         self._images.require_possible(image, [instructions])
-        if self._settings.client_hints:
+        if self._hinting:
             tags.append(ACCEPT_CH)
             request.scope[VARY].update(varying(open_to(instructions)))
             instructions = hinted(instructions, hints_of(request.scope), image)

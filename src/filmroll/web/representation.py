@@ -3,9 +3,9 @@
 import asyncio
 import base64
 import re
-import sys
-from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import BinaryIO
+from collections.abc import AsyncIterator, Sequence
+from functools import lru_cache
+from typing import BinaryIO, NamedTuple
 from urllib.parse import quote
 
 from filmroll.errors import InternalError
@@ -17,12 +17,20 @@ from filmroll.web.views import CONTENT_TYPES
 
 Headers = list[tuple[bytes, bytes]]
 
-_YEAR_SECONDS = 31_536_000
+
+class _Copies(NamedTuple):
+    """How long copies of a picture serve: fresh, and ``stale`` at certain times."""
+
+    seconds: int
+    stale: tuple[tuple[str, int], ...] = ()
+    immutable: bool = False
+
+
+_IMMUTABLE = _Copies(31_536_000, immutable=True)
 # A preset can come to mean something else: its URLs are looked at again soon, at first behind the
 # back of someone who is shown the old picture once more; for a day if there is no answer.
-_PRESET_SECONDS = 300
-_STALE_SECONDS = {"stale-while-revalidate": 300, "stale-if-error": 86_400}
-_FALLBACK_SECONDS = 60
+_CHANGING = _Copies(300, (("stale-while-revalidate", 300), ("stale-if-error", 86_400)))
+_PASSING = _Copies(60)
 _CHUNK_BYTES = 256 << 10
 
 COMMON: Headers = [
@@ -82,27 +90,31 @@ def caching(permit: Permit, *, lasting: bool) -> tuple[bytes, bytes]:
 
     A URL that always means these bytes: for ever, but not past its signature.
     """
-    if lasting:
-        return _cache_control(permit, _YEAR_SECONDS, immutable=True)
-    return _cache_control(permit, _PRESET_SECONDS, _STALE_SECONDS)
+    return _cache_control(_IMMUTABLE if lasting else _CHANGING, permit.shared, _left(permit))
 
 
 def fallback_caching(permit: Permit) -> tuple[bytes, bytes]:
     """Return how long the stand-in for a picture may be kept: it says nothing that lasts."""
-    return _cache_control(permit, _FALLBACK_SECONDS)
+    return _cache_control(_PASSING, permit.shared, _left(permit))
 
 
-def _cache_control(
-    permit: Permit, seconds: int, stale: Mapping[str, int] = {}, *, immutable: bool = False
-) -> tuple[bytes, bytes]:
-    """Write the header; ``stale`` says how much longer a copy may serve, and when."""
-    left = sys.maxsize if permit.ends is None else max(0, permit.ends - int(now()))
-    fresh = min(seconds, left)
-    more = {name: min(longest, left - fresh) for name, longest in stale.items()}
+def _left(permit: Permit) -> int | None:
+    """Return for how many seconds a picture may be handed out; None without an end."""
+    return None if permit.ends is None else max(0, permit.ends - int(now()))
+
+
+@lru_cache(1024)  # it is said with every answer, and mostly the same
+def _cache_control(copies: _Copies, shared: bool, left: int | None) -> tuple[bytes, bytes]:  # noqa: FBT001 -- private
+    """Write the header."""
+    fresh = copies.seconds if left is None else min(copies.seconds, left)
+    more = {
+        name: longest if left is None else min(longest, left - fresh)
+        for name, longest in copies.stale
+    }
     words = [
-        "public" if permit.shared else "private",
+        "public" if shared else "private",
         f"max-age={fresh}",
-        *(["immutable"] if immutable else []),
+        *(["immutable"] if copies.immutable else []),
         *(f"{name}={added}" for name, added in more.items() if added),
     ]
     return b"cache-control", ", ".join(words).encode()
