@@ -6,11 +6,13 @@ import time
 import httpx
 import pytest
 
-from tests.e2e.service import Service, free_port
+from tests.e2e.service import AWS, Service, free_port
 from tests.e2e.test_upload import upload
 from tests.samples import jpeg, tiny_jpeg
 
 STEPS = ["queue", "fetch", "decode", "encode", "store"]
+# In a cluster it may be another machine's turn, or the memory of this one has faded.
+KEPT = {"cache;desc=memory"} | ({"cache;desc=store"} if AWS else set())
 HEAVY = "rotate:angle=7/resize:width={}/output:format=avif"  # must be decoded first
 
 
@@ -32,7 +34,7 @@ def test_a_variant_tells_what_it_took_and_afterwards_that_it_was_kept(http: http
     assert found["encode"] > found["decode"]  # AVIF
     assert sum(found.values()) <= took
     assert sum(found.values()) > took / 2
-    assert http.get(path).headers["server-timing"] == "cache;desc=memory"
+    assert http.get(path).headers["server-timing"] in KEPT
     assert made.headers["timing-allow-origin"] == "*"
 
 
