@@ -83,6 +83,19 @@ async def test_a_crash_of_the_engine_is_tried_again_at_once(house):
     assert house.engine.calls == process.MAX_CRASHES
 
 
+async def test_a_variant_that_many_ask_for_at_once_is_made_once(house):
+    image, _ = await house.upload()
+    house.engine.open.clear()
+    asking = [
+        asyncio.create_task(house.processing.make_variant(image.id, WANTED)) for _ in range(32)
+    ]
+    await asyncio.sleep(0.01)
+    house.engine.open.set()
+    made = await asyncio.gather(*asking)
+    assert {fresh.variant for fresh in made} == {await house.variant(image)}
+    assert house.engine.calls == 1
+
+
 PASSING = [EngineCrashed("x"), ProcessingLimit("x"), Problem.of(ProcessingLimit("x"))]
 PASSING.append(Problem.of(InternalError("x")))
 
