@@ -53,7 +53,9 @@ def test_same_files(kind: str, size: int) -> None:
     assert not [*found.skipped, *found.refused, *found.damaged]
 
 
-@pytest.mark.parametrize("empty", [tar({}), gzip.compress(tar({})), zip_({})])
+@pytest.mark.parametrize(
+    "empty", [tar({}), gzip.compress(tar({})), zip_({})], ids=["tar", "gzip", "zip"]
+)
 def test_empty_archives(empty: bytes) -> None:
     assert read_well(empty).files == []
 
