@@ -9,6 +9,7 @@ from typing import NamedTuple
 import pyvips
 
 from filmroll.engine.canvas import Canvas
+from filmroll.engine.color import transparent
 from filmroll.instructions import AUTO_FORMATS, Output
 
 _BASIC = frozenset({"jpeg", "png", "gif"})
@@ -52,11 +53,6 @@ def candidates(canvas: Canvas, op: Output) -> tuple[Candidate, ...]:
 def shows(choice: str, kind: str) -> bool:
     """Whether those who get ``choice`` of AUTO_FORMATS could show a file of this kind as well."""
     return kind in AUTO_FORMATS.get(choice, ()) or kind in _BASIC
-
-
-def transparent(image: pyvips.Image) -> bool:
-    """Whether anything shines through; many a picture has alpha and is opaque all over."""
-    return bool(image.hasalpha() and image[image.bands - 1].min() < _OPAQUE)
 
 
 def _flat(image: pyvips.Image) -> bool:

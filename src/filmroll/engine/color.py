@@ -8,6 +8,7 @@ from filmroll.geometry import Size
 
 _PROFILE = "icc-profile-data"
 _RGB, _RGBA = 3, 4  # bands
+_OPAQUE = 255
 
 
 def to_srgb(image: pyvips.Image) -> pyvips.Image:
@@ -39,6 +40,21 @@ def premultiplied(color: str) -> list[float]:
     return [*(part * alpha / 255 for part in rgb), alpha]
 
 
+def transparent(image: pyvips.Image) -> bool:
+    """Whether anything shines through; many a picture has alpha and is opaque all over."""
+    return bool(image.hasalpha() and image[image.bands - 1].min() < _OPAQUE)
+
+
+def without_idle_alpha(image: pyvips.Image) -> pyvips.Image:
+    """Return the picture, which is in memory, without an alpha band that hides nothing.
+
+    Most animations have one, and every step would take twice as long for it.
+    """
+    if not image.hasalpha() or transparent(image):
+        return image
+    return image.extract_band(0, n=image.bands - 1).copy_memory()
+
+
 def with_alpha(image: pyvips.Image) -> pyvips.Image:
     """Return the picture with an alpha band, opaque if it had none."""
     return image if image.hasalpha() else image.addalpha()
@@ -51,7 +67,7 @@ def lay_on(image: pyvips.Image, color: str | None) -> pyvips.Image:
     *rgb, alpha = rgba(color)
     if alpha == 0:
         return image
-    if alpha == 255:  # noqa: PLR2004 -- opaque
+    if alpha == _OPAQUE:
         return image.flatten(background=rgb)
     return sheet(image.width, image.height, color).composite2(image, "over").cast("uchar")
 
@@ -59,7 +75,7 @@ def lay_on(image: pyvips.Image, color: str | None) -> pyvips.Image:
 def on_sheet(image: pyvips.Image, x: int, y: int, size: Size, color: str | None) -> pyvips.Image:
     """Return the picture at x, y of a larger sheet of a colour; None makes it transparent."""
     background = rgba(color or "00000000")
-    opaque = background[3] == 255 and not image.hasalpha()  # noqa: PLR2004 -- full alpha
+    opaque = background[3] == _OPAQUE and not image.hasalpha()
     image = image if opaque else with_alpha(image)
     return image.embed(
         x,

@@ -13,7 +13,7 @@ import pyvips
 
 from filmroll.engine import plain
 from filmroll.engine.canvas import Canvas
-from filmroll.engine.color import to_srgb
+from filmroll.engine.color import to_srgb, without_idle_alpha
 from filmroll.engine.faults import too_much_memory
 from filmroll.errors import CorruptImage, FilmrollError, UnsupportedMedia
 from filmroll.geometry import Box, Size
@@ -109,7 +109,7 @@ def decode(source: Source, shrink: int, *, animated: bool) -> Canvas:
     and not in the middle of a variant. Raises CorruptImage, UnsupportedMedia, ProcessingLimit.
     """
     with _damage_named(source.data):
-        image = to_srgb(_load(source, shrink, animated=animated)).copy_memory()
+        image = without_idle_alpha(to_srgb(_load(source, shrink, animated=animated)).copy_memory())
         return _canvas(tuple(_upright(frame, source) for frame in _frames(image)), source, shrink)
 
 

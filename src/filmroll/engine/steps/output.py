@@ -13,8 +13,8 @@ from typing import Any
 import pyvips
 
 from filmroll.engine.canvas import Canvas
-from filmroll.engine.choosing import Candidate, candidates, transparent
-from filmroll.engine.color import lay_on
+from filmroll.engine.choosing import Candidate, candidates
+from filmroll.engine.color import lay_on, transparent
 from filmroll.engine.encoders import QUALITY, coarser, encode, tighter, with_palette
 from filmroll.engine.fitting import alike_enough, squeezed
 from filmroll.engine.loaders import ANIMATED
