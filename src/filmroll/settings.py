@@ -111,7 +111,7 @@ class Settings(BaseSettings):
         2**31, description="The most address space of one engine process, in bytes"
     )
     decode_memory_bytes: Annotated[int, Field(ge=2**28)] = Field(
-        default_factory=lambda: machine_memory() // 2,
+        default_factory=lambda: max(2**28, machine_memory() // 2),
         description="How much memory decoded pictures may take at once, in bytes; more wait for "
         "each other. Default: half of the machine's, or of the container's",
     )

@@ -9,7 +9,7 @@ import asyncio
 import os
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
@@ -56,9 +56,9 @@ class _Room:
 
     def let_in(self) -> None:
         """Let in whoever has waited the longest, as long as they fit; nobody overtakes them."""
-        while self.waiting and self.fits(self.waiting[0][1]):
+        while self.waiting and (self.waiting[0][0].done() or self.fits(self.waiting[0][1])):
             turn, size = self.waiting.popleft()
-            if not turn.done():
+            if not turn.done():  # else its caller has left
                 self.take(size)
                 turn.set_result(None)
 
@@ -73,23 +73,35 @@ class Admission:
         one takes follows from what ``probe`` reads.
         """
         self._line = line
+        self._most = slots[Lane.INTERACTIVE] + line
+        self._inside = 0
         self._probe = probe
         self._rooms = {lane: _Room(count, memory // len(slots)) for lane, count in slots.items()}
 
     @property
     def full(self) -> bool:
         """Whether the next interactive caller would be refused."""
-        room = self._rooms[Lane.INTERACTIVE]
-        return len(room.waiting) >= self._line and not (room.slots and not room.waiting)
+        return self._inside >= self._most
 
-    def refuse_if_full(self, lane: Lane) -> None:
-        """Raise Overloaded if somebody who waits for an answer had better come again."""
-        if lane is Lane.INTERACTIVE and self.full:
+    def place(self, lane: Lane) -> AbstractContextManager[object]:
+        """Let somebody in who waits for an answer, until the context is left.
+
+        Whoever has a place will get a slot in time. Raises Overloaded at once where there is none;
+        it is taken in the same moment, so no crowd can pass a check that each of them still passed.
+        Bulk work is not let in: it waits in the queue.
+        """
+        if lane is not Lane.INTERACTIVE:
+            return nullcontext()
+        if self.full:
             raise Overloaded(
                 "All engines are busy and the waiting line is full. Try again in a second.",
                 retry_after=1,
                 limit=self._line,
             )
+        self._inside += 1
+        place = ExitStack()
+        place.callback(self._leave)
+        return place
 
     @asynccontextmanager
     async def slot(self, lane: Lane, source: BinaryIO) -> AsyncIterator[None]:
@@ -104,6 +116,9 @@ class Admission:
         finally:
             room.give_back(size)
 
+    def _leave(self) -> None:
+        self._inside -= 1
+
     def _size(self, source: BinaryIO) -> int:
         return decoded_bytes(self._probe(source, source.seek(0, os.SEEK_END)))
 
@@ -117,9 +132,7 @@ async def _enter(room: _Room, size: int) -> None:
     try:
         await turn
     except asyncio.CancelledError:
-        if turn.done() and not turn.cancelled():  # the slot came just as the caller left
+        if not turn.cancelled():  # the slot came just as the caller left
             room.give_back(size)
-        else:
-            room.waiting.remove((turn, size))
-            room.let_in()  # it may have stood before others that fit
+        room.let_in()  # the caller may have stood before others that fit
         raise

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 
 from filmroll.errors import (
@@ -84,12 +84,12 @@ class Processing:
         while claimed := await self._catalog.claim_job(job, now(), LEASE_SECONDS):
             if await called_off(self._catalog, claimed):
                 return await self._catalog.cancel_job(job, now())
-            await self._refuse_if_full(claimed)
-            if claimed.attempts > MAX_ATTEMPTS:  # nobody lived to tell why the others failed
-                fault = EngineCrashed(f"Work on this ended without a word {MAX_ATTEMPTS} times.")
-                return await self._end(claimed, Problem.of(fault))
-            if after := await self._attempt(claimed):
-                return after
+            with await self._place(claimed):
+                if claimed.attempts > MAX_ATTEMPTS:  # nobody lived to tell why the others failed
+                    fault = EngineCrashed(f"Work on it ended without a word {MAX_ATTEMPTS} times.")
+                    return await self._end(claimed, Problem.of(fault))
+                if after := await self._attempt(claimed):
+                    return after
         known = await self._catalog.get_job(job)
         if known is None or known.state.final or not await called_off(self._catalog, known):
             return known
@@ -105,12 +105,11 @@ class Processing:
             fresh = Fresh(variant=kept)
         else:
             await living(self._catalog, image)
-            if not self._renderer.under_way(image, recipe):
-                self._admission.refuse_if_full(Lane.INTERACTIVE)
-            try:
-                fresh = await self._make_now(image, instructions)
-            except EngineCrashed:  # perhaps not by this image: look once more before blaming it
-                fresh = await self._make_now(image, instructions)
+            with self._place_unless(self._renderer.under_way(image, recipe)):
+                try:
+                    fresh = await self._make_now(image, instructions)
+                except EngineCrashed:  # perhaps not by this image: look once more before blaming it
+                    fresh = await self._make_now(image, instructions)
         if fresh.variant.problem is not None:
             raise fresh.variant.problem.error()
         return fresh
@@ -121,19 +120,25 @@ class Processing:
         if info is not None and info.current:
             return info
         await living(self._catalog, image)
-        if not self._describer.under_way(image):
-            self._admission.refuse_if_full(Lane.INTERACTIVE)
-        try:
-            return await self._describer.describe(image, Lane.INTERACTIVE)
-        except EngineCrashed:  # as for a variant
-            return await self._describer.describe(image, Lane.INTERACTIVE)
+        with self._place_unless(self._describer.under_way(image)):
+            try:
+                return await self._describer.describe(image, Lane.INTERACTIVE)
+            except EngineCrashed:  # as for a variant
+                return await self._describer.describe(image, Lane.INTERACTIVE)
 
-    async def _refuse_if_full(self, claimed: Job) -> None:
-        """Raise Overloaded where there is no place to wait for an engine; that is no attempt."""
+    def _place_unless(self, under_way: bool) -> AbstractContextManager[object]:  # noqa: FBT001 -- the question of its name
+        """Return a place for somebody who waits; who waits for what others do needs none."""
+        return nullcontext() if under_way else self._admission.place(Lane.INTERACTIVE)
+
+    async def _place(self, claimed: Job) -> AbstractContextManager[object]:
+        """Return a place for a job that needs an engine.
+
+        Raises Overloaded where there is none; that is no attempt.
+        """
         if claimed.kind is not JobKind.VARIANTS:
-            return
+            return nullcontext()
         try:
-            self._admission.refuse_if_full(claimed.lane)
+            return self._admission.place(claimed.lane)
         except Overloaded:
             await self._catalog.release_job(claimed, now() + OVERDUE_SECONDS)
             raise

@@ -93,11 +93,12 @@ class House:
 
     def __post_init__(self) -> None:
         self.liveness = Liveness(self.engine)
+        self.admission = Admission(dict.fromkeys(Lane, 2), 4, 1 << 30, lambda _file, _size: HEADER)
         self.processing = Processing(
             blobs=self.blobs,
             catalog=self.catalog,
             engines=dict.fromkeys(Lane, self.engine),
-            admission=Admission(dict.fromkeys(Lane, 2), 4, 1 << 30, lambda _file, _size: HEADER),
+            admission=self.admission,
             liveness=self.liveness,
             errands=self.errands,
             announcer=Announcer(self.catalog),

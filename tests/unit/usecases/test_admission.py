@@ -1,7 +1,6 @@
 """Who may have an engine, and who waits."""
 
 import asyncio
-from contextlib import AsyncExitStack
 from io import BytesIO
 from typing import BinaryIO
 
@@ -95,23 +94,17 @@ async def test_lanes_do_not_take_each_others_memory():
     await person.leave()
 
 
-async def test_a_line_that_is_full_refuses_people_alone():
+def test_a_line_that_is_full_refuses_people_alone():
     house = admission(slots=1, line=2)
-    async with AsyncExitStack() as held:
-        await held.enter_async_context(house.slot(Lane.INTERACTIVE, original(4)))
-        waiting = [Caller(house, 4)]
-        await settled()
-        house.refuse_if_full(Lane.INTERACTIVE)
-        waiting.append(Caller(house, 4))
-        await settled()
-        assert house.full
-        with pytest.raises(Overloaded):
-            house.refuse_if_full(Lane.INTERACTIVE)
-        house.refuse_if_full(Lane.BULK)
-    await settled()
-    assert not house.full
-    for caller in waiting:
-        await caller.leave()
+    with house.place(Lane.INTERACTIVE), house.place(Lane.INTERACTIVE):
+        assert not house.full
+        with house.place(Lane.INTERACTIVE):
+            assert house.full
+            with pytest.raises(Overloaded):
+                house.place(Lane.INTERACTIVE)
+            with house.place(Lane.BULK):
+                pass
+        assert not house.full
 
 
 async def test_who_leaves_the_line_holds_nobody_up():
@@ -128,14 +121,28 @@ async def test_who_leaves_the_line_holds_nobody_up():
 
 
 async def test_a_slot_that_comes_as_its_caller_leaves_goes_on():
+    """Given and left in one step of the loop: the caller never runs again but to be cancelled."""
     house = admission(slots=1)
-    first, second, third = Caller(house, 4), Caller(house, 4), Caller(house, 4)
-    await settled()
-    first._leave.set()
-    await first.task
-    second.task.cancel()  # whose turn was set, but who has not run since
-    assert await inside(third) == [True]
-    await third.leave()
+    async with house.slot(Lane.INTERACTIVE, original(4)):
+        leaving, after = Caller(house, 4), Caller(house, 4)
+        await settled()
+    leaving.task.cancel()
+    assert await inside(leaving, after) == [False, True]
+    await after.leave()
+    last = Caller(house, 100)
+    assert await inside(last) == [True]
+    await last.leave()
+
+
+async def test_who_leaves_as_a_slot_is_given_takes_none():
+    house = admission(slots=1)
+    async with house.slot(Lane.INTERACTIVE, original(4)):
+        leaving, after = Caller(house, 4), Caller(house, 4)
+        await settled()
+        leaving.task.cancel()
+    assert await inside(leaving, after) == [False, True]
+    await after.leave()
+    assert leaving.task.cancelled()
 
 
 def test_all_frames_count():

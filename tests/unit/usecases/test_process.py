@@ -10,13 +10,16 @@ from filmroll.errors import (
     EngineCrashed,
     InternalError,
     InvalidInstructions,
+    Overloaded,
     ProcessingLimit,
     StoreUnavailable,
     TooManyPixels,
     UnknownWatermark,
     UnsupportedMedia,
 )
+from filmroll.instructions import parse
 from filmroll.model import ImageState, Job, JobKind, JobState, Problem, new_id, now
+from filmroll.ports import Fresh
 from filmroll.usecases import process
 from filmroll.usecases.errands import NotNow
 from tests.unit.usecases.house import WANTED, House
@@ -194,3 +197,17 @@ async def test_a_heart_outlives_a_beat_that_fails(house, monkeypatch):
     house.engine.open.set()
     assert (await working).state is JobState.SUCCEEDED
     assert len(beats) > 2
+
+
+async def test_a_crowd_that_comes_at_once_is_let_in_as_far_as_there_is_room(house):
+    """Two slots and a line of four: each asks before any of the others has come to stand in it."""
+    image, _ = await house.upload()
+    house.engine.open.clear()
+    wanted = [parse(f"resize:width={width}") for width in range(10, 30)]
+    crowd = [asyncio.create_task(house.processing.make_variant(image.id, one)) for one in wanted]
+    await asyncio.sleep(0.2)
+    house.engine.open.set()
+    ends = await asyncio.gather(*crowd, return_exceptions=True)
+    assert sum(isinstance(end, Overloaded) for end in ends) == len(wanted) - 6
+    assert sum(isinstance(end, Fresh) for end in ends) == 6
+    assert not house.admission.full
