@@ -137,6 +137,11 @@ def test_every_route_of_the_description_answers(http: httpx.Client) -> None:
         "webhook": webhook,
         "delivery": delivery_of(http, webhook),
         "n": 1,
+        "signature": "unsafe",
+    }
+    requests = {
+        "/i/thumbor/{signature}/{request}": f"9x9/{image['id']}",
+        "/i/imgproxy/{signature}/{request}": f"w:9/plain/{image['id']}",
     }
     bodies = {
         ("patch", "/v1/images/{image}"): {"name": "new"},
@@ -173,7 +178,7 @@ def test_every_route_of_the_description_answers(http: httpx.Client) -> None:
     for method, path, operation in operations:
         batch = sealed_batch(http) if method == "get" else open_batch(http)
         begun = by_tus(http) if path.startswith("/v1/tus") else in_parts(http)
-        place = path.format(**places, batch=batch, upload=begun)
+        place = path.format(**places, batch=batch, upload=begun, request=requests.get(path))
         key = (method, path)
         answer = http.request(
             method,
