@@ -266,11 +266,21 @@ async def test_tombstones_are_due_twice(catalog):
     assert await catalog.due_purges(9.9, 10) == []
     assert await catalog.due_purges(20.0, 10) == ["soon", "next"]
     assert await catalog.due_purges(99.0, 2) == ["soon", "next"]
-    await catalog.purged("soon", 40.0)
-    await catalog.purged("none", 40.0)
+    await catalog.purged("soon", 20.0, 40.0)
+    await catalog.purged("none", 20.0, 40.0)
     assert await catalog.due_purges(99.0, 10) == ["next", "late", "soon"]
-    await catalog.purged("soon", 50.0)
+    await catalog.purged("soon", 40.0, 50.0)
     assert await catalog.due_purges(99.0, 10) == ["next", "late"]
-    await catalog.purged("soon", 60.0)
+    await catalog.purged("soon", 50.0, 60.0)
     assert await catalog.due_purges(99.0, 10) == ["next", "late"]
     assert (await catalog.get_image("soon")).state is ImageState.DELETED
+
+
+async def test_sweepers_that_purge_at_once_are_the_first_time_together(catalog):
+    await catalog.add_image(image(id="twice"), None)
+    await catalog.bury_image("twice", 10.0)
+    await asyncio.gather(*(catalog.purged("twice", 20.0 + n, 900.0 + n) for n in range(5)))
+    assert await catalog.due_purges(899.9, 10) == []
+    assert await catalog.due_purges(904.0, 10) == ["twice"]
+    await asyncio.gather(*(catalog.purged("twice", 950.0, 1900.0) for _ in range(5)))
+    assert await catalog.due_purges(1e12, 10) == []

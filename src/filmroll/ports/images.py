@@ -90,11 +90,12 @@ class ImagesCatalog(Protocol):
     async def due_purges(self, before: float, limit: int) -> Sequence[str]:
         """Return ids of tombstones whose ``purge_at`` has come."""
 
-    async def purged(self, image: str, again_at: float) -> None:
-        """Note that all was removed that is left of a buried image.
+    async def purged(self, image: str, before: float, again_at: float) -> None:
+        """Note that all was removed that was left of a buried image due ``before`` then.
 
         The first time it becomes due once more, at ``again_at``: what was being made while it
-        was buried may come late. The second time it is due no more.
+        was buried may come late. The second time it is due no more. Of several who found it due
+        at once one counts: for the others it is not due ``before`` then any more.
         """
 
     async def get_variant(self, image: str, recipe: str) -> Variant | None:

@@ -52,13 +52,14 @@ class Housekeeping:
 
     async def purge_deleted(self) -> int:
         """End deletions: caches, records, bytes; return how many were looked at."""
-        due = await self._catalog.due_purges(now(), _BATCH)
+        before = now()
+        due = await self._catalog.due_purges(before, _BATCH)
         for image in due:
             self._epochs.bump(image)
             await self._catalog.drop_variants(image)
             left = [blob.key async for blob in self._blobs.list(variant_prefix(image))]
             await self._blobs.delete([*left, original_key(image)])
-            await self._catalog.purged(image, now() + PURGE_AGAIN_SECONDS)
+            await self._catalog.purged(image, before, now() + PURGE_AGAIN_SECONDS)
         return len(due)
 
     async def expire_batches(self) -> int:

@@ -132,9 +132,9 @@ class Images(Jobs, Infos):
     async def due_purges(self, before: float, limit: int) -> Sequence[str]:
         return await self._due_ids("purge", before, limit)
 
-    async def purged(self, image: str, again_at: float) -> None:
+    async def purged(self, image: str, before: float, again_at: float) -> None:
         def noted(record: Record) -> Record | None:
-            if record.purge_at is None:
+            if record.purge_at is None or record.purge_at > before:
                 return None
             return replace(
                 record, purge_at=None if record.purged else again_at, purged=True, works=frozenset()

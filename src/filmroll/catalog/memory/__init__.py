@@ -3,6 +3,7 @@
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
 from collections.abc import Collection, Mapping, Sequence
+from math import inf
 
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog import rules
@@ -104,8 +105,11 @@ class MemoryCatalog(Uploads):
         due = [image for image, purge_at in self._purges.items() if purge_at <= before]
         return sorted(due, key=self._purges.__getitem__)[:limit]
 
-    async def purged(self, image: str, again_at: float) -> None:
-        if self._purges.pop(image, None) is not None and image not in self._purged_once:
+    async def purged(self, image: str, before: float, again_at: float) -> None:
+        if self._purges.get(image, inf) > before:
+            return
+        del self._purges[image]
+        if image not in self._purged_once:
             self._purges[image] = again_at
             self._purged_once.add(image)
 

@@ -57,12 +57,12 @@ class Images(Part):
         query = "SELECT id FROM images WHERE purge_at <= ? ORDER BY purge_at LIMIT ?"
         return [row[0] for row in self._db.read(rows, query, before, limit)]
 
-    async def purged(self, image: str, again_at: float) -> None:
+    async def purged(self, image: str, before: float, again_at: float) -> None:
         statement = """
             UPDATE images SET purge_at = iif(purged, NULL, ?), purged = 1
-            WHERE id = ? AND purge_at IS NOT NULL
+            WHERE id = ? AND purge_at <= ?
         """
-        await self._db.write(rows, statement, again_at, image)
+        await self._db.write(rows, statement, again_at, image, before)
 
     async def get_variant(self, image: str, recipe: str) -> Variant | None:
         return self._db.read(VARIANTS.get, image, recipe)
