@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from filmroll.catalog import rules, upload_rules
-from filmroll.catalog.dynamodb.merging import first
 from filmroll.catalog.dynamodb.record import (
     Record,
     job_attributes,
@@ -126,12 +125,7 @@ class Jobs(Variants):
 
     async def expire_jobs(self, before: float) -> None:
         """Forget what has an item of its own; the others go with their image or upload."""
-        while True:
-            found = self._table.find(DUE, "ended", under=number(before), limit=500)
-            ids = [it["pk"]["S"] for it in await first(found, 500) if float(it["ds"]["N"]) < before]
-            if not ids:
-                return
-            await self._table.delete_all([(id_, RECORD) for id_ in ids])
+        await self._forget("ended", before)
 
     async def _finish_own(
         self,

@@ -7,8 +7,9 @@ from weakref import WeakValueDictionary
 
 from filmroll.catalog.dynamodb.deliveries import keep_deliveries
 from filmroll.catalog.dynamodb.ledgers import Ledgers
+from filmroll.catalog.dynamodb.merging import pages
 from filmroll.catalog.dynamodb.record import Record, Whole, item_of, read, unpack, write
-from filmroll.catalog.dynamodb.schema import RECORD
+from filmroll.catalog.dynamodb.schema import DUE, RECORD
 from filmroll.catalog.dynamodb.table import (
     ABSENT,
     Contested,
@@ -16,9 +17,14 @@ from filmroll.catalog.dynamodb.table import (
     Key,
     Table,
     contest,
+    key_of,
     number,
+    text,
+    together,
 )
 from filmroll.model import WebhookDelivery
+
+_FORGOTTEN_AT_ONCE = 500
 
 Change = tuple[Record, Record | None]  # before and after; None: nothing was to be changed
 
@@ -93,6 +99,17 @@ class Part:
 
         async with self._turn("/".join(key)):
             return await contest(attempt)
+
+    async def _forget(self, partition: str, before: float) -> None:
+        """Remove what has stood in a partition of what is due since before that time.
+
+        The index may be behind: what has begun anew meanwhile stays.
+        """
+        still = "dk = :partition AND ds < :before"
+        values = {"partition": text(partition), "before": number(before)}
+        found = self._table.find(DUE, partition, under=number(before), limit=_FORGOTTEN_AT_ONCE)
+        async for some in pages(found, _FORGOTTEN_AT_ONCE):
+            await together([self._table.delete(key_of(item), still, **values) for item in some])
 
     def _turn(self, id_: str) -> asyncio.Lock:
         """Return the lock by which this process writes an id in turn, not in vain."""

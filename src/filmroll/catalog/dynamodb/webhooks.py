@@ -16,7 +16,7 @@ from filmroll.catalog.dynamodb.deliveries import (
     log_partition,
     read_endpoint,
 )
-from filmroll.catalog.dynamodb.merging import first, found, pages
+from filmroll.catalog.dynamodb.merging import found, pages
 from filmroll.catalog.dynamodb.part import Part
 from filmroll.catalog.dynamodb.record import item_of, pack, unpack
 from filmroll.catalog.dynamodb.schema import DUE, NEWEST, moment
@@ -116,12 +116,7 @@ class Webhooks(Part):
         return await self._change_delivery(delivery, lambda stored: rules.replayed(stored, now))
 
     async def expire_deliveries(self, before: float) -> None:
-        while True:
-            ended = self._table.find(DUE, "delivered", under=number(before), limit=_AT_ONCE)
-            old = [it for it in await first(ended, _AT_ONCE) if float(it["ds"]["N"]) < before]
-            if not old:
-                return
-            await self._table.delete_all([delivery_key(_id(item)) for item in old])
+        await self._forget("delivered", before)
 
     def _due(self, endpoint: str, now: float, limit: int) -> AsyncIterator[Item]:
         return self._table.find(DUE, due_partition(endpoint), under=number(now), limit=limit)
