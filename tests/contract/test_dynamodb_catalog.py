@@ -4,9 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from filmroll.model import DeliveryState, JobState
+from filmroll.catalog.dynamodb import DynamoCatalog
+from filmroll.model import DeliveryState, ImageState, JobState, LineState
+from filmroll.ports import ImageFilter
 from tests.contract.conftest import CATALOGS
-from tests.contract.ledger import again, batch, end_job, line_at, queued
+from tests.contract.ledger import (
+    again,
+    batch,
+    end_job,
+    line_at,
+    processing,
+    queued,
+    refers,
+)
 from tests.contract.records import image
 from tests.contract.test_catalog_webhooks import delivery, endpoint
 
@@ -15,6 +25,32 @@ from tests.contract.test_catalog_webhooks import delivery, endpoint
 async def dynamodb(request, tmp_path):
     async with CATALOGS["dynamodb"](request, tmp_path) as store:
         yield store
+
+
+@pytest.fixture
+async def rival(dynamodb):
+    """The same table, as another process sees it."""
+    table = dynamodb._table
+    other = DynamoCatalog(table._client, table._name)
+    yield other
+    await other.close()
+
+
+@pytest.fixture
+def outrun(rival, monkeypatch):
+    """Let something happen before the rival's next write of an item."""
+
+    def arranged(happens):
+        put = rival._table.put
+
+        async def late(*item, **values):
+            monkeypatch.setattr(rival._table, "put", put)
+            await happens()
+            return await put(*item, **values)
+
+        monkeypatch.setattr(rival._table, "put", late)
+
+    return arranged
 
 
 @pytest.fixture
@@ -65,3 +101,70 @@ async def test_a_delivery_that_is_sent_again_is_not_forgotten(dynamodb, overtake
     overtaken(replayed)
     await dynamodb.expire_deliveries(1000.0)
     assert (await dynamodb.get_delivery(sent.id)).state is DeliveryState.PENDING
+
+
+async def test_an_offer_that_comes_second_begins_nothing_anew(dynamodb, rival, outrun):
+    twin = await dynamodb.add_image(image(), None)
+    ledger = (await dynamodb.add_batch(batch())).id
+    for entry in (processing(ledger, "a"), refers(ledger, "b", twin, LineState.PROCESSING)):
+
+        async def first(entry=entry):
+            await dynamodb.put_lines(ledger, [entry])
+            assert await end_job(dynamodb, entry.job.id)
+
+        outrun(first)
+        [standing] = await rival.put_lines(ledger, [entry])
+        assert not standing.taken
+        assert (await rival.get_job(entry.job.id)).state is JobState.SUCCEEDED
+    own = await rival.get_image(processing(ledger, "a").image.id)
+    assert (own.state, own.version) == (ImageState.READY, 2)
+
+
+async def test_an_offer_that_comes_second_disturbs_no_attempt(dynamodb, rival, outrun):
+    ledger = (await dynamodb.add_batch(batch())).id
+    entry = processing(ledger, "a")
+    attempts = []
+
+    async def first():
+        await dynamodb.put_lines(ledger, [entry])
+        attempts.append(await dynamodb.claim_job(entry.job.id, 200.0, 60.0))
+
+    outrun(first)
+    await rival.put_lines(ledger, [entry])
+    ended = replace(attempts[0], state=JobState.SUCCEEDED, finished_at=210.0)
+    assert await dynamodb.finish_job(ended, None, ())
+
+
+async def test_a_retry_that_comes_second_begins_nothing_anew(dynamodb, rival, outrun):
+    ledger = (await dynamodb.add_batch(batch())).id
+    entry = processing(ledger, "a")
+    await dynamodb.put_lines(ledger, [entry])
+    await end_job(dynamodb, entry.job.id, JobState.FAILED)
+    anew = again(await line_at(dynamodb, ledger))
+
+    async def first():
+        assert await dynamodb.retry_lines(ledger, [anew])
+        assert await end_job(dynamodb, entry.job.id)
+
+    outrun(first)
+    assert await rival.retry_lines(ledger, [anew]) == []
+    assert (await rival.get_job(entry.job.id)).state is JobState.SUCCEEDED
+    assert (await rival.get_image(entry.image.id)).state is ImageState.READY
+
+
+async def test_an_image_that_two_have_offered_keeps_its_tags(dynamodb, rival):
+    """Whoever wrote it, but whose line was not taken, removes it no more."""
+    ledger = (await dynamodb.add_batch(batch())).id
+    entry = processing(ledger, "a")
+    provide = rival._keep_all
+
+    async def provided(*entries):
+        await provide(*entries)
+        rival._keep_all = provide
+        await dynamodb.put_lines(ledger, [entry])
+
+    rival._keep_all = provided
+    [standing] = await rival.put_lines(ledger, [entry])
+    assert not standing.taken
+    page = await dynamodb.list_images(ImageFilter(tag="t"), 9, None)
+    assert [one.id for one in page.items] == [entry.image.id]

@@ -20,7 +20,17 @@ from filmroll.catalog.dynamodb.ledgers import Decision
 from filmroll.catalog.dynamodb.record import Record, write
 from filmroll.catalog.dynamodb.schema import RECORD
 from filmroll.catalog.dynamodb.table import ABSENT, number, together
-from filmroll.model import BatchState, Image, ImageState, Job, Line, LineState, now
+from filmroll.model import (
+    BatchState,
+    Image,
+    ImageState,
+    Job,
+    JobKind,
+    JobState,
+    Line,
+    LineState,
+    now,
+)
 from filmroll.ports import Entry, Standing
 
 _ENDED_AT_ONCE = 500
@@ -201,7 +211,8 @@ class Lines(Images):
     async def _begin_anew(self, image: str, job: Job | None, new: Image | None = None) -> bool:
         """Let an image that is there wait for its job again; False if it is deleted.
 
-        One that is ``new`` is added, if something else is known under its id.
+        One that is ``new`` is added, if something else is known under its id. What goes on already
+        is left, but written: whoever made the record for a line of his own removes it no more.
         """
         if job is None and new is None:
             return rules.live((await self._read(image)).image)
@@ -210,6 +221,8 @@ class Lines(Images):
             stored = record.image or new
             if stored is None or not rules.live(stored):
                 return None
+            if record.image is not None and job is not None and _goes_on(record.job, job):
+                return record
             if record.image is not None:
                 stored = rules.restarted(stored, new.state if new else ImageState.STORED)
             return replace(record, image=stored, job=job or record.job)
@@ -221,7 +234,11 @@ class Lines(Images):
         """Write a job, in the place of one that has ended under its id."""
         if job.image:
             await self._add_work(job)
-        await self._change(job.id, lambda record: replace(record, job=job))
+
+        def begun(record: Record) -> Record | None:
+            return None if _goes_on(record.job, job) else replace(record, job=job)
+
+        await self._change(job.id, begun)
 
     async def _undo(
         self, entries: Sequence[Entry], which: set[int], kept: Mapping[int, _Kept]
@@ -229,8 +246,9 @@ class Lines(Images):
         """Remove images that were written for lines that the ledger did not take."""
         for one in which:
             image = entries[one].image
-            if image is not None and kept[one] is _Kept.MADE:
-                await self._table.delete((image.id, RECORD), "rev = :rev", rev=number(1))
+            if image is None or kept[one] is not _Kept.MADE:
+                continue
+            if await self._table.delete((image.id, RECORD), "rev = :rev", rev=number(1)):
                 await self._untag(image, image.tags)
 
     async def _tell(self, entry: Entry) -> None:
@@ -238,6 +256,19 @@ class Lines(Images):
             await self._deliver(entry.image.id, entry.deliveries)
         else:
             await keep_deliveries(self._table, entry.deliveries)
+
+
+def _goes_on(stored: Job | None, job: Job) -> bool:
+    """Whether a job is under way, or done, for another offer of its line that was faster.
+
+    A fetch may begin again even if it has succeeded: it looks whether it is still awaited.
+    """
+    if stored is None or job.kind is JobKind.FETCH:
+        return False
+    same = (job.kind, job.image, job.instructions)
+    if (stored.kind, stored.image, stored.instructions) != same:
+        return False
+    return stored.state not in {JobState.FAILED, JobState.CANCELLED}
 
 
 def _entered(
