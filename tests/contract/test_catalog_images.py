@@ -7,7 +7,7 @@ import pytest
 
 from filmroll.errors import InvalidRequest
 from filmroll.model import ImageState, JobState, VariantState
-from filmroll.ports import ImageFilter
+from filmroll.ports import BatchFilter, ImageFilter
 from tests.contract.records import PROBLEM, image, job, variant
 
 EVERYTHING = ImageFilter()
@@ -152,6 +152,23 @@ async def test_a_cursor_is_of_one_listing_only(catalog):
         with pytest.raises(InvalidRequest) as caught:
             await catalog.list_images(where, 2, wrong)
         assert caught.value.figures["pointer"] == "/cursor"
+
+
+@pytest.mark.parametrize("nothing", ["", "x" * 5000])
+async def test_what_can_be_no_key_finds_nothing(catalog, nothing):
+    await catalog.add_image(image(tags=("t",), batch="b"), None)
+    for field in ("tag", "batch", "sha256"):
+        assert await listed(catalog, ImageFilter(**{field: nothing})) == []
+    assert (await catalog.list_batches(BatchFilter(name=nothing), 9, None)).items == ()
+    assert await catalog.find_images([nothing]) == {}
+    assert await catalog.get_presets([nothing]) == {}
+    assert not await catalog.delete_preset(nothing)
+    assert await catalog.get_endpoint(nothing) is None
+    assert await catalog.get_image(nothing) is None
+    assert await catalog.get_batch(nothing) is None
+    assert await catalog.get_variant(nothing, nothing) is None
+    assert await catalog.list_variants(nothing) == []
+    assert await catalog.get_info(nothing) is None
 
 
 # ---------------------------------------------------------------------------------- variants

@@ -183,6 +183,34 @@ def test_filters_hold_all_at_once(http) -> None:
     assert (mixed.status_code, mixed.json()["pointer"]) == (422, "/cursor")
 
 
+@pytest.mark.parametrize(
+    ("path", "field", "values"),
+    [
+        ("/v1/images", "tag", ["", "x" * 101]),
+        ("/v1/images", "batch", ["", "x", "0" * 5000]),
+        ("/v1/images", "sha256", ["", "AB" * 32, "0" * 5000]),
+        ("/v1/images", "created_after", [""]),
+        ("/v1/images", "similar", [""]),
+        ("/v1/images", "limit", [""]),
+        ("/v1/images", "cursor", [""]),
+        ("/v1/batches", "name", ["", "x" * 256]),
+        ("/v1/batches", "state", [""]),
+        ("/v1/batches", "cursor", [""]),
+    ],
+)
+def test_a_condition_that_nothing_can_fulfil_is_refused(http, path, field, values) -> None:
+    for value in values:
+        answer = http.get(path, params={field: value})
+        assert (answer.status_code, answer.json()["pointer"]) == (422, f"/{field}")
+
+
+def test_a_name_that_nothing_can_have_is_unknown(http) -> None:
+    long = "x" * 3000
+    for path in (f"/v1/presets/{long}", f"/v1/images/{long}", f"/v1/webhooks/{long}"):
+        assert http.get(path).status_code == 404
+        assert http.delete(path).status_code == 404
+
+
 # ------------------------------------------------------------------------------- jobs and engines
 
 

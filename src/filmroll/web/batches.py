@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from filmroll.errors import InvalidRequest
 from filmroll.model import Action, Batch, BatchState, LineState, OnDuplicate, Scope
@@ -16,7 +16,7 @@ from filmroll.usecases.images import MAX_PAGE
 from filmroll.usecases.resolve import Spelling
 from filmroll.web.access import Gate
 from filmroll.web.conditional import names_tag, none_match
-from filmroll.web.fields import Fields, StrictRoute, require_id
+from filmroll.web.fields import Fields, ImageConditions, Name, StrictRoute, require_id
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.requests import preference
 from filmroll.web.services import Services
@@ -28,13 +28,8 @@ _PAUSE_SECONDS = 0.25  # between two events
 _STILL_HERE = b": still here\n\n"
 
 
-class WhereBody(Fields):
-    """Which images a batch acts on: all conditions hold at once."""
-
-    tag: str | None = None
-    batch: str | None = None
-    sha256: str | None = None
-    created_after: AwareDatetime | None = None
+class WhereBody(ImageConditions):
+    """Which images a batch acts on."""
 
     def values(self) -> dict[str, Any]:
         """Return the conditions that were given; raise InvalidRequest for none."""
@@ -67,7 +62,7 @@ class SealBody(Fields):
 class BatchQuery(Fields):
     """Which batches to list."""
 
-    name: str | None = None
+    name: Name | None = None
     state: BatchState | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100
     cursor: str | None = None

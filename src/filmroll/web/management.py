@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from filmroll.errors import InvalidRequest
 from filmroll.faces import installed
@@ -30,7 +30,7 @@ from filmroll.usecases.uploads.sizes import (
     MIN_PART_BYTES,
 )
 from filmroll.web.access import Gate
-from filmroll.web.fields import Fields, StrictRoute, require_id
+from filmroll.web.fields import Fields, ImageConditions, StrictRoute, require_id
 from filmroll.web.form import MAX_FILES
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.incoming import LARGEST_JSON_BYTES
@@ -47,13 +47,9 @@ class ImagePatch(Fields):
     metadata: dict[str, Any] | None = None
 
 
-class ImageQuery(Fields):
-    """Which images to list; all conditions hold at once."""
+class ImageQuery(ImageConditions):
+    """Which images to list."""
 
-    tag: str | None = None
-    batch: str | None = None
-    sha256: str | None = None
-    created_after: AwareDatetime | None = None
     similar: Annotated[str, Field(pattern="^([0-9a-f]{16}|[0-9a-z]{26})$")] | None = None
     distance: Annotated[int, Field(ge=0, le=MAX_DISTANCE)] | None = None
     limit: Annotated[int, Field(ge=1, le=MAX_PAGE)] = 100

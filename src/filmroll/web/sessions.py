@@ -29,7 +29,7 @@ from filmroll.usecases.uploads.sessions import (
     Intent,
 )
 from filmroll.web.access import Gate
-from filmroll.web.fields import Fields, StrictRoute, require_id
+from filmroll.web.fields import Fields, Sha256, StrictRoute, require_id
 from filmroll.web.idempotent import Ids, once
 from filmroll.web.problems import kept_problem
 from filmroll.web.requests import Preference, preference
@@ -37,7 +37,6 @@ from filmroll.web.services import Services
 from filmroll.web.views import batch_view, image_view, job_view, json_response
 
 MAX_PARTS_LISTED = 1000
-_Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
 class SessionBody(Fields):
@@ -52,7 +51,7 @@ class SessionBody(Fields):
     variants: list[Spelling] | None = None
     tags: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] | None = None
-    sha256: _Sha256 | None = None
+    sha256: Sha256 | None = None
     expires_in: Annotated[int, Field(ge=60, le=LONGEST_SECONDS)] = DEFAULT_SECONDS
 
     def intent(self) -> Intent:
@@ -75,7 +74,7 @@ class CompleteBody(Fields):
     """What the whole is made of."""
 
     parts: list[PartBody]
-    sha256: _Sha256 | None = None
+    sha256: Sha256 | None = None
 
     def listed(self) -> list[Listed]:
         """Return the list; a part may be named with the quotes of its ETag."""

@@ -18,6 +18,7 @@ Result = TypeVar("Result")
 ABSENT = "attribute_not_exists(pk)"
 _AT_ONCE = 24  # requests of one call
 _GOT_AT_ONCE, _WRITTEN_AT_ONCE = 100, 25  # by BatchGetItem and BatchWriteItem
+_MOST_PK_BYTES, _MOST_SK_BYTES = 2048, 1024  # also those of an index
 _CONTESTS = 60  # lost one after the other: somebody writes without a pause
 _PAUSE = 0.01  # s, between two of them, growing
 
@@ -45,8 +46,8 @@ class Table:
         self._permits = asyncio.Semaphore(4 * _AT_ONCE)
 
     async def get(self, pk: str, sk: str = RECORD) -> Item | None:
-        """Return an item as it is now; nothing lies under no key."""
-        if not pk:
+        """Return an item as it is now."""
+        if not _possible(pk, sk):
             return None
         answer = await self._call("get_item", Key=_key((pk, sk)), ConsistentRead=True)
         found: Item | None = answer.get("Item")
@@ -58,7 +59,7 @@ class Table:
 
     async def get_all(self, keys: Sequence[Key]) -> Mapping[Key, Item]:
         """Return those of the items that exist, as they are now."""
-        unique = [key for key in dict.fromkeys(keys) if key[0]]
+        unique = [key for key in dict.fromkeys(keys) if _possible(*key)]
         chunks = [unique[i : i + _GOT_AT_ONCE] for i in range(0, len(unique), _GOT_AT_ONCE)]
         found = await asyncio.gather(*(self._get_chunk(chunk) for chunk in chunks))
         return {key_of(item): item for items in found for item in items}
@@ -109,6 +110,8 @@ class Table:
 
         ``limit`` is how many are asked for at a time: nothing is read that nobody looks at.
         """
+        if not _possible(pk):
+            return
         values = {":pk": text(pk), ":first": text(first), ":last": text(last)}
         async for item in self._pages(
             KeyConditionExpression="pk = :pk AND sk BETWEEN :first AND :last",
@@ -133,6 +136,8 @@ class Table:
 
         The order is that of the index's second key, between ``over`` and ``under``, both included.
         """
+        if not _possible(partition):
+            return
         first, second = keys_of(index)
         condition, values = f"{first} = :partition", {":partition": text(partition)}
         if over is not None and under is not None:
@@ -234,6 +239,11 @@ async def contest(attempt: Callable[[], Awaitable[Result]]) -> Result:
         except Contested:
             await asyncio.sleep(random.uniform(0, _PAUSE * min(lost + 1, 10)))  # noqa: S311 - no secret
     raise StoreUnavailable("Too many write the same record of the catalog at once. Try again.")
+
+
+def _possible(pk: str, sk: str = RECORD) -> bool:
+    """Whether something may lie under a key; DynamoDB refuses to look under any other."""
+    return 0 < len(pk.encode()) <= _MOST_PK_BYTES and 0 < len(sk.encode()) <= _MOST_SK_BYTES
 
 
 def _key(key: Key) -> dict[str, Any]:
