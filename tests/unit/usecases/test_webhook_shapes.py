@@ -2,6 +2,7 @@
 
 import json
 
+import h11
 import pytest
 
 from filmroll.catalog.tombstones import FRESH_SECONDS
@@ -61,6 +62,9 @@ def test_caches_are_purged_after_every_machine_has_forgotten() -> None:
         ({"": "1"}, None, PURGES, "/headers/"),
         ({"a": "1\r\nb: 2"}, None, PURGES, "/headers/a"),
         ({"a": "ü"}, None, PURGES, "/headers/a"),
+        ({"a": " x"}, None, PURGES, "/headers/a"),
+        ({"a": "x "}, None, PURGES, "/headers/a"),
+        ({"a": " "}, None, PURGES, "/headers/a"),
         ({"a": "x" * 2049}, None, PURGES, "/headers/a"),
         ({f"a{n}": "x" for n in range(17)}, None, PURGES, "/headers"),
         ({}, "x" * 4097, PURGES, "/body"),
@@ -73,6 +77,12 @@ def test_what_cannot_be_posted_is_refused_at_once(headers, body, events, pointer
     with pytest.raises(InvalidRequest) as refused:
         shaping.check(headers, body, events)
     assert refused.value.figures["pointer"] == pointer
+
+
+@pytest.mark.parametrize("value", ["", "x", "Bearer x  y", "{tag}"])
+def test_what_is_taken_can_be_sent(value) -> None:
+    shaping.check({"a": value}, None, PURGES)
+    h11.Request(method="POST", target="/", headers=[("host", "cdn.example"), ("a", value)])
 
 
 def test_other_events_may_have_headers_and_a_body_without_a_tag() -> None:

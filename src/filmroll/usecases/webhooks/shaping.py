@@ -14,7 +14,7 @@ MAX_HEADER = 2048  # characters
 MAX_BODY = 4096  # characters
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}")
-_VALUE = re.compile(r"[ -~]*")
+_VALUE = re.compile(r"([!-~]([ -~]*[!-~])?)?")  # nobody can send a blank at an end
 # The connection's, and those by which a receiver knows us.
 _OURS = re.compile(
     r"host|connection|content-length|transfer-encoding|te|trailer|upgrade|expect|webhook-.*",
@@ -66,7 +66,8 @@ def _check_header(name: str, value: str) -> None:
         )
     if len(value) > MAX_HEADER or not _VALUE.fullmatch(value):
         raise InvalidRequest(
-            f"A header has at most {MAX_HEADER} characters, of printable ASCII.",
+            f"A header has at most {MAX_HEADER} characters, of printable ASCII, "
+            "without a blank at either end.",
             pointer=f"/headers/{name}",
             limit=MAX_HEADER,
         )
