@@ -1,5 +1,6 @@
 """nginx sends the larger files, as deploy/balancer/accel.conf tells it to; a real one."""
 
+import os
 import shutil
 import socket
 from collections.abc import Iterator
@@ -75,11 +76,17 @@ class Nginx(Server):
 
 
 @pytest.fixture(scope="module")
-def places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str, str]]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("accel")
+
+
+@pytest.fixture(scope="module")
+def places(place: Path) -> Iterator[tuple[str, str, str]]:
     """Return the addresses of nginx, of the service behind it, and of one that sends itself."""
-    place = tmp_path_factory.mktemp("accel")
-    behind = Service(place / "data", FILMROLL_ACCEL_LOCATION="/_blobs/")
-    with behind, Service(place / "data") as plain, Nginx(place / "nginx", behind) as nginx:
+    hints = {"FILMROLL_CLIENT_HINTS": "true"}
+    behind = Service(place / "data", FILMROLL_ACCEL_LOCATION="/_blobs/", **hints)
+    plain = Service(place / "data", **hints)
+    with behind, plain, Nginx(place / "nginx", behind) as nginx:
         yield nginx.url, behind.url, plain.url
 
 
@@ -146,6 +153,32 @@ def test_conditions_are_the_services(places, paths) -> None:
         assert headers(sent) == headers(expected)
     other = httpx.get(places[0] + paths[0], headers={"If-None-Match": '"other"'})
     assert (other.status_code, other.content) == (200, whole.content)
+
+
+def test_nginx_does_not_judge_what_it_cannot_know(place, places, paths) -> None:
+    """It knows no tag, and of the file only when that was written."""
+    for path in paths:
+        file = httpx.get(places[1] + path).headers["x-accel-redirect"].removeprefix("/_blobs/")
+        os.utime(place / "data" / "blobs" / file, (4_000_000_000, 4_000_000_000))
+        known = httpx.head(places[0] + path).headers
+        for name, value, status in (
+            ("If-Match", known["etag"], 200),
+            ("If-Match", "*", 200),
+            ("If-Match", '"other"', 412),
+            ("If-Unmodified-Since", known["last-modified"], 200),
+            ("If-Unmodified-Since", "Thu, 01 Jan 1970 00:00:00 GMT", 412),
+        ):
+            sent, expected = both(places, path, headers={name: value})
+            assert (sent.status_code, expected.status_code) == (status, status), (name, value)
+            assert sent.status_code == 412 or sent.content == expected.content
+        part = httpx.get(
+            places[0] + path, headers={"If-Match": known["etag"], "Range": "bytes=0-9"}
+        )
+        assert (part.status_code, len(part.content)) == (206, 10)
+
+
+def test_browsers_are_asked_for_hints(places, paths) -> None:
+    assert "DPR" in httpx.get(places[0] + paths[1]).headers["accept-ch"]
 
 
 def test_small_ones_names_and_heads_come_as_ever(places, paths, image) -> None:

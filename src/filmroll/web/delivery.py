@@ -293,7 +293,7 @@ class DeliveryRoute:
         if name is not None:
             headers.append(attachment(name, default_name(asset)))
         if request.method == "GET" and answer.file is not None:
-            accelerated = self._elsewhere.accelerated(asset)
+            accelerated = self._elsewhere.accelerated(asset, request.headers)
             if accelerated:  # parts of it are then the proxy's business, too
                 own = [header for header in headers if header[0] != b"accept-ranges"]
                 await _send_empty(send, 200, own + accelerated)

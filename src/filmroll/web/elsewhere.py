@@ -1,5 +1,7 @@
 """Who else may send a picture's bytes: the store itself, or the proxy in front of this process."""
 
+from collections.abc import Mapping
+
 from starlette.requests import Request
 
 from filmroll.model import now
@@ -13,6 +15,7 @@ from filmroll.web.views import CONTENT_TYPES
 # A store's URL is good for long enough to begin; a copy of the redirect for less than that.
 URL_SECONDS = 300
 REDIRECT_SECONDS = 120
+_JUDGED_ANEW = frozenset({"if-match", "if-unmodified-since"})
 
 
 class Elsewhere:
@@ -46,9 +49,14 @@ class Elsewhere:
             (b"cache-control", f"private, max-age={kept}".encode()),
         ]
 
-    def accelerated(self, asset: Asset) -> Headers:
-        """Return what has the proxy send an object's file; nothing if there is no such proxy."""
+    def accelerated(self, asset: Asset, asked: Mapping[str, str]) -> Headers:
+        """Return what has the proxy send an object's file; nothing if it cannot.
+
+        nginx would judge some conditions anew, by tag and date of its own: it would refuse.
+        """
         if self._location is None or self._files is None:
+            return []
+        if not _JUDGED_ANEW.isdisjoint(asked):
             return []
         where = self._files.file_below_root(asset.key)
         return [(b"x-accel-redirect", f"{self._location}{where}".encode())]
