@@ -63,7 +63,7 @@ def lost(http: httpx.Client, house: House) -> str:
         ("missing", 404, "not-found"),
         ("gone", 410, "deleted"),
         ("broken", 422, "corrupt-image"),
-        ("lost", 410, "deleted"),
+        ("lost", 500, "internal-error"),
     ],
 )
 def test_the_stand_in_has_the_instructions_and_the_status(http, house, kind, status, code) -> None:

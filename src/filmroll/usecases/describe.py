@@ -8,6 +8,7 @@ from filmroll.errors import Deleted
 from filmroll.model import Info, Lane, original_key
 from filmroll.ports import BlobStore, Catalog, Engine
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.images import raise_missing
 from filmroll.usecases.liveness import Liveness
 
 
@@ -53,16 +54,12 @@ class Describer:
     async def _describe(self, image: str, lane: Lane) -> Info:
         source = await self._blobs.open(original_key(image))
         if source is None:
-            raise _deleted()
+            await raise_missing(self._catalog, image)
         with source:
             async with self._admission.slot(lane, source):
                 info = await self._engines[lane].describe(source)
             if lane is Lane.INTERACTIVE:
                 self._liveness.note()
         if not await self._catalog.put_info(image, info):
-            raise _deleted()
+            raise Deleted("This image was deleted, and what is known of it.")
         return info
-
-
-def _deleted() -> Deleted:
-    return Deleted("This image was deleted, and what is known of it.")

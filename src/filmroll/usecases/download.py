@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from filmroll.errors import InternalError
 from filmroll.instructions import Instructions
 from filmroll.model import Image, VariantState, original_key, variant_key
 from filmroll.ports import BlobStore, Catalog, Fresh, Processor
-from filmroll.usecases.images import Images
+from filmroll.usecases.images import Images, lost
 from filmroll.usecases.resolve import Resolver
 
 
@@ -84,7 +83,7 @@ class Downloads:
             asset = await self._made_again(asset)
             file = await self._blobs.open(asset.key)
         if file is None:
-            raise _lost()
+            raise lost()
         return asset, file
 
     async def read(self, asset: Asset) -> tuple[Asset, bytes]:
@@ -94,20 +93,16 @@ class Downloads:
             asset = await self._made_again(asset)
             data = await self._blobs.read(asset.key)
         if data is None:
-            raise _lost()
+            raise lost()
         return asset, data
 
     async def _made_again(self, asset: Asset) -> Asset:
         """Replace the bytes of a variant that a power cut took; an original's cannot be."""
         await self._images.get(asset.image)  # or it is deleted, and that is why
         if asset.instructions is None:
-            raise _lost()
+            raise lost()
         made = await self._processor.make_variant(asset.image, asset.instructions, again=True)
         return _asset(made, asset.instructions, lasting=asset.lasting)
-
-
-def _lost() -> InternalError:
-    return InternalError("The bytes of this image are missing or damaged on the server's disk.")
 
 
 def variant_etag(image: str, recipe: str) -> str:

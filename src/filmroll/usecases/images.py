@@ -3,9 +3,15 @@
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NoReturn
 
-from filmroll.errors import Deleted, InvalidRequest, NotFound, VersionMismatch
+from filmroll.errors import (
+    Deleted,
+    InternalError,
+    InvalidRequest,
+    NotFound,
+    VersionMismatch,
+)
 from filmroll.instructions import Instructions, writable
 from filmroll.model import (
     Header,
@@ -133,6 +139,17 @@ async def living(catalog: Catalog, image: str) -> Image:
     if found.state is ImageState.DELETED:
         raise Deleted("This image was deleted, and its variants with it.")
     return found
+
+
+async def raise_missing(catalog: Catalog, image: str) -> NoReturn:
+    """Raise why an original is not there: its image was deleted, or it is the server's fault."""
+    await living(catalog, image)
+    raise lost()
+
+
+def lost() -> InternalError:
+    """Return what is told of bytes that should be there."""
+    return InternalError("The bytes of this image are missing or damaged on the server's disk.")
 
 
 def header_of(image: Image) -> Header:

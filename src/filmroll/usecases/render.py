@@ -31,6 +31,7 @@ from filmroll.ports import BlobStore, Catalog, Engine, Fresh, Picture
 from filmroll.stopwatch import Stopwatch
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.hot import LARGEST_BYTES
+from filmroll.usecases.images import raise_missing
 from filmroll.usecases.liveness import Liveness
 
 # Faults that may be the engine's, or the hour's: another attempt may do better.
@@ -145,7 +146,7 @@ class Renderer:
         async with AsyncExitStack() as files:
             source = await self._blobs.open(original_key(image))
             if source is None:
-                raise Deleted("This image was deleted, and its variants with it.")
+                await raise_missing(self._catalog, image)
             files.enter_context(source)
             marks = dict.fromkeys(mark for one in wanted for mark in one.watermarks)
             overlays: dict[str, BinaryIO | None] = {}

@@ -18,7 +18,7 @@ from filmroll.errors import (
     UnsupportedMedia,
 )
 from filmroll.instructions import parse
-from filmroll.model import ImageState, Job, JobKind, JobState, Problem, new_id, now
+from filmroll.model import ImageState, Job, JobKind, JobState, Problem, new_id, now, original_key
 from filmroll.ports import Fresh
 from filmroll.usecases import process
 from filmroll.usecases.errands import NotNow
@@ -176,6 +176,26 @@ async def test_who_joins_a_job_is_told_that_the_image_was_deleted_meanwhile(hous
         await asking
     await working
     assert [blob.key async for blob in house.blobs.list("v/")] == []
+
+
+async def test_an_original_that_is_lost_is_the_servers_fault(house):
+    image, _ = await house.upload()
+    await house.blobs.delete([original_key(image.id)])
+    with pytest.raises(InternalError, match="missing or damaged"):
+        await house.processing.make_variant(image.id, WANTED)
+    with pytest.raises(InternalError, match="missing or damaged"):
+        await house.processing.make_info(image.id)
+
+
+async def test_an_original_that_goes_before_it_is_opened_was_deleted(house, monkeypatch):
+    image, _ = await house.upload()
+
+    async def gone(_key):
+        await house.catalog.bury_image(image.id, 0.0)
+
+    monkeypatch.setattr(house.blobs, "open", gone)
+    with pytest.raises(Deleted):
+        await house.processing.make_variant(image.id, WANTED)
 
 
 async def test_a_heart_outlives_a_beat_that_fails(house, monkeypatch):
