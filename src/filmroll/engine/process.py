@@ -137,7 +137,7 @@ def _spawn(bounds: Bounds) -> tuple[subprocess.Popen[bytes], socket.socket]:
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=_environment(),
+            env=_environment(bounds.memory),
             cwd="/",
             close_fds=True,
             bufsize=0,
@@ -145,12 +145,14 @@ def _spawn(bounds: Bounds) -> tuple[subprocess.Popen[bytes], socket.socket]:
     return process, ours
 
 
-def _environment() -> dict[str, str]:
+def _environment(memory: int) -> dict[str, str]:
     """Return all that a child knows of the machine: nothing of the service's own settings."""
     return {
         "LC_ALL": "C.UTF-8",
         "VIPS_CONCURRENCY": "1",  # parallelism comes from several children
         "VIPS_BLOCK_UNTRUSTED": "1",
+        # libvips would put large pictures into files, which are forbidden; so none is as large.
+        "VIPS_DISC_THRESHOLD": f"{(memory >> 20) + 1}m",
         "VIPS_WARNING": "0",
         "FONTCONFIG_FILE": str(files("filmroll.engine") / "fonts" / "fonts.conf"),
         "OPENBLAS_NUM_THREADS": "1",  # comes with the face detector, which has no use for it

@@ -86,6 +86,16 @@ async def test_variants_and_problems_come_in_order() -> None:
     assert (same.format, load(same.data).width) == ("webp", 1200)
 
 
+async def test_strip_of_over_100_mb_is_decoded_in_memory() -> None:
+    # libvips would take a file for so much, which is forbidden.
+    data = samples.webp(320, 240, frames=470)
+    async with pool() as engine:
+        with file(data) as source:
+            [picture] = await engine.make(source, [parse("resize:width=200/output:effort=0")], {})
+    assert isinstance(picture, Picture), picture
+    assert (picture.frames, picture.width, picture.height) == (470, 200, 150)
+
+
 async def test_overlay_comes_by_descriptor() -> None:
     mark = "d" * 26
     wanted = [parse(f"watermark:image={mark},position=nw/output:format=png")]
