@@ -3,13 +3,14 @@
 import base64
 import hashlib
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 import pyvips
 
 from filmroll.model import variant_key
-from tests.e2e.service import Service, until
+from tests.e2e.service import AWS, Service, until
 from tests.e2e.stored import Stored
 from tests.e2e.test_upload import upload
 from tests.samples import jpeg, tiny_jpeg
@@ -171,6 +172,16 @@ def test_the_same_cold_variant_for_many_at_once_is_made_once(service, image) -> 
         thread.join()
     assert {answer.status_code for answer in answers} == {200}
     assert len({answer.content for answer in answers}) == 1
+    # The first of each process finds it; all others are spared even the way to the catalog.
+    found = [one for one in answers if "desc=memory" not in one.headers["server-timing"]]
+    assert 1 <= len(found) <= (2 if AWS else 1)
+
+
+def test_who_waits_for_one_that_cannot_be_made_is_told_so(service, image) -> None:
+    path = f"/i/{image['id']}/trim/crop:width=9000,height=9000"
+    with ThreadPoolExecutor(8) as pool, service.client() as http:
+        answers = list(pool.map(lambda _: http.get(path), range(8)))
+    assert {answer.status_code for answer in answers} == {422}
 
 
 @pytest.mark.parametrize("damage", [lambda _: b"", lambda data: data[:-1] + b"x", None])

@@ -1,5 +1,8 @@
 """``GET|HEAD /i/{id}`` and ``/i/{id}/{instructions}``: originals and variants."""
 
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import BinaryIO, Self
 
@@ -133,6 +136,7 @@ class DeliveryRoute:
         self._gate = gate
         self._elsewhere = Elsewhere(services)
         self._hot: HotAnswers[_Answer] = HotAnswers(services.epochs)
+        self._leaders: dict[bytes, asyncio.Event] = {}  # who was first to ask for what, by key
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
@@ -184,9 +188,13 @@ class DeliveryRoute:
     async def _answer_cold(
         self, request: Request, send: Send, path: bytes, target: _Target, permit: Permit
     ) -> None:
-        stamp = self._hot.stamp(target.image)
+        if (leader := self._leaders.get(self._key(request, path, by_accept=True))) is not None:
+            await leader.wait()
+            if (hot := self._hot_answer(request, path)) is not None:
+                await self._send(request, send, hot, permit)
+                return
         try:
-            answer = await self._found(request, target)
+            answer = await self._found_and_kept(request, path, target)
         except _ABSENT as fault:
             await self._stand_in(request, send, target, permit, fault)
             return
@@ -195,14 +203,38 @@ class DeliveryRoute:
             await _send_empty(send, 304, headers)
             return
         with answer:
-            if answer.data is not None and answer.asset.lasting:
-                vary = frozenset(request.scope[VARY])
-                key = self._key(request, path, by_accept="Accept" in vary)
-                headers = [*answer.headers, FROM_MEMORY]
-                hot = replace(answer, headers=headers, vary=vary)
-                self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
             timed = replace(answer, headers=answer.headers + timing(answer.asset))
             await self._send(request, send, timed, permit)
+
+    async def _found_and_kept(
+        self, request: Request, path: bytes, target: _Target
+    ) -> "_Answer | _Unchanged":
+        """Find what is asked for; keep it in memory if its URL can never mean other bytes.
+
+        Whoever asks for the same meanwhile waits for that, and is spared all of the way.
+        """
+        stamp = self._hot.stamp(target.image)
+        with self._leading(self._key(request, path, by_accept=True)):
+            answer = await self._found(request, target)
+            if isinstance(answer, _Unchanged) or answer.data is None or not answer.asset.lasting:
+                return answer
+            vary = frozenset(request.scope[VARY])
+            key = self._key(request, path, by_accept="Accept" in vary)
+            hot = replace(answer, headers=[*answer.headers, FROM_MEMORY], vary=vary)
+            self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
+            return answer
+
+    @contextmanager
+    def _leading(self, key: bytes) -> Iterator[None]:
+        """Be waited for, unless somebody is already."""
+        done = asyncio.Event()
+        first = self._leaders.setdefault(key, done)
+        try:
+            yield
+        finally:
+            if first is done:
+                del self._leaders[key]
+                done.set()
 
     async def _found(
         self, request: Request, target: _Target, *, here: bool = False
