@@ -15,7 +15,6 @@ import httpx
 import pytest
 import pyvips
 
-from filmroll.model import derived_id
 from tests.e2e.service import Service, filmroll
 from tests.e2e.test_access import make_key
 from tests.e2e.test_fetch import Origin
@@ -85,6 +84,13 @@ def flat(*color: int) -> pyvips.Image:
 def size(answer: httpx.Response) -> tuple[int, int]:
     image = opened(answer)
     return image.width, image.height
+
+
+def kept_of(http: httpx.Client, body: bytes) -> dict[str, str]:
+    """Return the one image of these bytes."""
+    sha256 = hashlib.sha256(body).hexdigest()
+    (image,) = http.get("/v1/images", params={"sha256": sha256}).json()["items"]
+    return dict(image)
 
 
 def problem(answer: httpx.Response, status: int, code: str) -> dict[str, object]:
@@ -166,7 +172,7 @@ def test_a_source_is_fetched_once_and_kept(http: httpx.Client, origin: Origin) -
     for path in (thumbor("60x0", url), thumbor("50x0", "once.jpg"), imgproxy("w:70", url)):
         assert http.get(path).status_code == 200
     assert origin.asked.count("/photos/once.jpg") == 1
-    image = http.get(f"/v1/images/{derived_id('source', url)}").json()
+    image = kept_of(http, body)
     assert (image["sha256"], image["name"]) == (hashlib.sha256(body).hexdigest(), "once.jpg")
     assert image["metadata"] == {"source": url}
     own = http.get(f"/i/{image['id']}/resize:width=50,enlarge=true")
@@ -294,11 +300,13 @@ def test_other_sources_are_not_fetched(http: httpx.Client, origin: Origin) -> No
 
 
 def test_a_deleted_source_stays_deleted(http: httpx.Client, origin: Origin) -> None:
-    url = origin.shows("/photos/deleted.jpg", jpeg(60, 40, 78))
+    body = jpeg(60, 40, 78)
+    url = origin.shows("/photos/deleted.jpg", body)
     assert http.get(thumbor("50x0", url)).status_code == 200
-    assert http.delete(f"/v1/images/{derived_id('source', url)}").status_code == 204
+    assert http.delete(f"/v1/images/{kept_of(http, body)['id']}").status_code == 204
     for path in (thumbor("50x0", url), thumbor("40x0", url)):
         problem(http.get(path), 410, "deleted")
+    assert origin.asked.count("/photos/deleted.jpg") == 1
 
 
 def test_what_has_no_counterpart_is_told(http: httpx.Client, photo: str) -> None:

@@ -16,6 +16,7 @@ from filmroll.model import (
     ImageState,
     Job,
     JobState,
+    KeptSource,
     Outcome,
     Preset,
     SigningKey,
@@ -47,6 +48,11 @@ def updated(stored: Image | None, image: Image) -> Image | None:
     if stored is None or not live(stored) or stored.version != image.version - 1:
         return None
     return image
+
+
+def follows(stored: KeptSource | None, source: KeptSource) -> bool:
+    """Whether a source is the next version of what is stored."""
+    return source.version == (1 if stored is None else stored.version + 1)
 
 
 def buried(stored: Image | None) -> Image | None:

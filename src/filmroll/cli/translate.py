@@ -1,7 +1,9 @@
 """``filmroll translate``: a URL of thumbor or imgproxy, said in Filmroll's words."""
 
 import re
+from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -44,7 +46,7 @@ def translate(
         foreign = _read(settings, server, path)
         image = _image(sources, foreign.source)
         try:
-            made = foreign.instructions(header, lambda text: sources.find(text).image)
+            made = foreign.instructions(header, partial(_mark, sources))
         except Untranslatable as fault:
             fail(fault.detail, *([] if header else ["Some options need --size, such as 800x600."]))
     typer.echo(f"/i/{image}" + (f"/{made.canonical()}" if made else ""))
@@ -59,11 +61,19 @@ def _read(settings: Settings, server: Server, path: str) -> Foreign:
 
 def _image(sources: Sources, text: str) -> str:
     """Return the image's id, or its place where it has none yet: what to upload is said then."""
-    try:
-        return sources.find(text).image
-    except UnknownSource:
-        err.print(f"source: {text}", markup=False, soft_wrap=True)
-        return "{image}"
+    with suppress(UnknownSource):
+        found = sources.find(text)
+        if found.url is None:
+            return found.id
+    err.print(f"source: {text}", markup=False, soft_wrap=True)
+    return "{image}"
+
+
+def _mark(sources: Sources, text: str) -> str:
+    found = sources.find(text)
+    if found.url is not None:
+        fail(f"The watermark {text} is no image here yet. Upload it, and write its id instead.")
+    return found.id
 
 
 def _header(size: str | None, source_format: str) -> Header | None:

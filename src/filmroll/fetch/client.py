@@ -1,6 +1,6 @@
 """Fetching and posting to servers of someone else's choosing: one attempt, every step guarded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import httpx
 
@@ -41,7 +41,13 @@ class GuardedClient:
         self._fetch_seconds = fetch_seconds
         self._post_seconds = post_seconds
 
-    async def fetch(self, url: str, sink: Sink, limit: int | None = None) -> Fetched:
+    async def fetch(
+        self,
+        url: str,
+        sink: Sink,
+        limit: int | None = None,
+        allowed: Callable[[str], bool] | None = None,
+    ) -> Fetched:
         """Write what lies under the URL to ``sink``; see ``ports.Fetcher``."""
         at = target(url)
         budget = Budget(self._fetch_seconds)
@@ -51,6 +57,8 @@ class GuardedClient:
                 if location is None:
                     return await _take(at, answer, sink, limit)
             at = redirected(at, location)
+            if allowed is not None and not allowed(str(at)):
+                raise FetchFailed(f"The URL redirects to {host_of(at)}, to what is no source here.")
         raise FetchFailed(f"The URL leads through more than {MOST_REDIRECTS} redirects.")
 
     async def post(self, url: str, headers: Mapping[str, str], body: bytes) -> Reply:

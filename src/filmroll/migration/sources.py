@@ -25,9 +25,12 @@ _LONGEST = 2048
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An image here; ``url`` is where it is fetched from on its first use, if it is."""
+    """An image here, by its id; or what is fetched from ``url`` on its first use.
 
-    image: str
+    The id of that is its own: which image it comes to is known once it is fetched.
+    """
+
+    id: str
     url: str | None = None
 
 

@@ -28,6 +28,7 @@ from filmroll.model.keys import (
     variant_prefix,
 )
 from filmroll.model.problem import Problem
+from filmroll.model.sources import KeptSource
 from filmroll.model.uploads import Purpose, Transfer, Upload, UploadPart, UploadState
 from filmroll.model.webhooks import (
     PURGES,
@@ -60,6 +61,7 @@ __all__ = [
     "Job",
     "JobKind",
     "JobState",
+    "KeptSource",
     "Lane",
     "Line",
     "LineState",

@@ -64,15 +64,15 @@ class Job:
     batch: str | None = None
     ref: str | None = None  # of the line that waits for this job
     source: str | None = None  # of a fetch: a URL, or the key of an object
-    said: Mapping[str, Any] = field(default_factory=dict)  # of a fetch: name, tags, metadata, image
+    said: Mapping[str, Any] = field(default_factory=dict)  # of a fetch: name, tags, metadata…
     problem: Problem | None = None
     started_at: float | None = None
     finished_at: float | None = None
 
     @property
-    def wanted_image(self) -> str | None:
-        """The id that the image of a fetch is to have: someone waits for it under that."""
-        return self.said.get("image")
+    def kept_source(self) -> str | None:
+        """The id of the source that a fetch is for: someone waits to be shown it."""
+        return self.said.get("source")
 
 
 def line_job(kind: "JobKind", batch: str, ref: str) -> str:

@@ -6,6 +6,7 @@ from filmroll.ports.access import AccessCatalog
 from filmroll.ports.batches import BatchesCatalog
 from filmroll.ports.images import ImagesCatalog
 from filmroll.ports.jobs import JobsCatalog
+from filmroll.ports.sources import SourcesCatalog
 from filmroll.ports.uploads import UploadsCatalog
 from filmroll.ports.webhooks import WebhooksCatalog
 
@@ -15,6 +16,7 @@ class Catalog(
     JobsCatalog,
     BatchesCatalog,
     UploadsCatalog,
+    SourcesCatalog,
     WebhooksCatalog,
     AccessCatalog,
     Protocol,

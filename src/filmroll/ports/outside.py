@@ -1,6 +1,6 @@
 """Servers of other people."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -24,10 +24,17 @@ class Fetched:
 class Fetcher(Protocol):
     """Gets what lies under a URL of someone else's choosing, from public servers only."""
 
-    async def fetch(self, url: str, sink: Sink, limit: int | None = None) -> Fetched:
+    async def fetch(
+        self,
+        url: str,
+        sink: Sink,
+        limit: int | None = None,
+        allowed: Callable[[str], bool] | None = None,
+    ) -> Fetched:
         """Write the body to ``sink`` and return when it is whole: one attempt, bounded in time.
 
         With a ``limit`` in bytes TooLarge is raised before the first one, if more are announced.
+        A redirect is followed only to what is ``allowed``, if that is given; else FetchFailed.
         Raises ForbiddenAddress and FetchFailed, which are final; FetchUnavailable, after which
         another attempt may do better; and what the sink raises.
         """

@@ -79,6 +79,11 @@ class Images:
         """Return an image; raise NotFound, or Deleted for a tombstone."""
         return await living(self._catalog, image)
 
+    async def header(self, image: str) -> Header | None:
+        """Return what the header of an image told, even if it is deleted; None if it is unknown."""
+        found = await self._catalog.get_image(image)
+        return None if found is None else header_of(found)
+
     async def variants(self, image: str) -> Sequence[Variant]:
         """Return the kept variants of an image, oldest first."""
         return await self._catalog.list_variants(image)

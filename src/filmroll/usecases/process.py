@@ -168,7 +168,7 @@ class Processing:
                     fault.given_back()
                 return await self._catalog.get_job(job.id)
             except FetchUnavailable as fault:
-                if job.attempts < MAX_FETCHES and not job.wanted_image:
+                if job.attempts < MAX_FETCHES and not job.kept_source:
                     await self._give_back(job, _pause(job, fault))
                     return await self._catalog.get_job(job.id)
                 problem = Problem.of(fault)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from filmroll.errors import Conflict, EmptyBody
+from filmroll.errors import Conflict, Deleted, EmptyBody
 from filmroll.instructions import Instructions
 from filmroll.model import Header, Image, ImageState, new_id, now, original_key
 from filmroll.ports import BlobStore, Catalog, Probe
@@ -47,11 +47,19 @@ class Uploads:
         )
 
     async def store(
-        self, body: Body, declaration: Declaration, image_id: str | None = None
+        self,
+        body: Body,
+        declaration: Declaration,
+        image_id: str | None = None,
+        *,
+        revive: bool = True,
     ) -> Image:
         """Keep a whole body as an image, with the job for its variants; durable on return.
 
-        Under an ``image_id`` that exists already, the same bytes give the image that is there.
+        Under an ``image_id`` that exists already, the same bytes give the image that is there; one
+        that was deleted comes again under a new id, or Deleted is raised unless ``revive``. An id
+        that may come with other bytes at the same time has to follow from the bytes.
+
         Raises what the probe refuses with, and InvalidInstructions if the variants cannot be made
         of a picture of this size; nothing is kept then.
         """
@@ -61,6 +69,8 @@ class Uploads:
         if image_id and (kept := await self._catalog.get_image(image_id)):
             if kept.state is not ImageState.DELETED:
                 return _same(kept, image)
+            if not revive:
+                raise Deleted("This image was deleted.")
             image = replace(image, id=new_id())
         await self._blobs.put(original_key(image.id), body.body, image.sha256)
         told = await self._announcer.image(image)

@@ -12,7 +12,8 @@ from urllib.parse import unquote, urlencode
 from starlette.requests import Request
 from starlette.types import Send
 
-from filmroll.errors import ExpiredSignature, InvalidSignature, NotFound
+from filmroll.errors import ExpiredSignature, InvalidSignature, NotFound, Untranslatable
+from filmroll.instructions import Instructions
 from filmroll.migration import (
     Foreign,
     Imgproxy,
@@ -23,9 +24,8 @@ from filmroll.migration import (
     verify_thumbor,
 )
 from filmroll.migration.imgproxy import restored
-from filmroll.model import now
+from filmroll.model import Header, now
 from filmroll.settings import Settings
-from filmroll.usecases.images import header_of
 from filmroll.web.access import Gate, Permit
 from filmroll.web.delivery import DeliveryRoute, answers_options
 from filmroll.web.services import Services
@@ -48,6 +48,7 @@ class _Server:
 @dataclass(frozen=True, slots=True)
 class _Translation:
     path: bytes  # of an own URL
+    known: bool  # False: there is no such image, yet
     expires: int | None
     attachment: str | None
 
@@ -57,6 +58,7 @@ class ForeignRoute:
 
     def __init__(self, services: Services, gate: Gate, delivery: DeliveryRoute) -> None:
         self._sources = services.sources
+        self._images = services.images
         self._gate = gate
         self._delivery = delivery
         self._servers = {
@@ -94,26 +96,45 @@ class ForeignRoute:
             self._known.move_to_end(raw)
             return known
         found = await self._translate(server.read(path))
-        if len(raw) <= _LONGEST:
+        if found.known and len(raw) <= _LONGEST:
             self._known[raw] = found
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return found
 
     async def _translate(self, foreign: Foreign) -> _Translation:
+        """Translate, for any image that is named: that there is none is told by the delivery."""
         image = await self._sources.image(self._sources.find(foreign.source))
-        marks: list[Source] = []
+        header = await self._images.header(image)
+        try:
+            instructions = await self._instructions(foreign, header)
+        except Untranslatable:
+            if header is None:
+                raise NotFound("There is no image with this id.") from None
+            raise
+        path = f"/i/{image}" + (f"/{instructions.canonical()}" if instructions else "")
+        return _Translation(
+            path=path.encode(),
+            known=header is not None,
+            expires=foreign.expires,
+            attachment=foreign.attachment,
+        )
+
+    async def _instructions(self, foreign: Foreign, header: Header | None) -> Instructions | None:
+        """Return what to do with the source; what is to be laid over it is fetched before."""
+        marks: dict[Source, str] = {}
 
         def mark(text: str) -> str:
-            marks.append(self._sources.find(text))
-            return marks[-1].image
+            source = self._sources.find(text)
+            return marks.setdefault(source, source.id)
 
-        instructions = foreign.instructions(header_of(image), mark)
-        for one in marks:
-            if one.url is not None:
-                await self._sources.image(one)
-        path = f"/i/{image.id}" + (f"/{instructions.canonical()}" if instructions else "")
-        return _Translation(path.encode(), foreign.expires, foreign.attachment)
+        instructions = foreign.instructions(header, mark)
+        fetched = [one for one in marks if one.url is not None]
+        if not fetched:
+            return instructions
+        for one in fetched:
+            marks[one] = await self._sources.image(one)
+        return foreign.instructions(header, mark)
 
 
 def _thumbor(settings: Settings) -> _Server:

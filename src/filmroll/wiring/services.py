@@ -133,7 +133,7 @@ def _services(
         tus=Tus(catalog=catalog, sessions=sessions, completions=completions, outbox=outbox),
         images=base.images,
         infos=Infos(catalog, processor),
-        sources=SourceImages(settings.source_bases, base.images, catalog, jobs),
+        sources=SourceImages(settings.source_bases, catalog, jobs),
         jobs=jobs,
         downloads=downloads,
         formats=Formats(catalog=catalog, jobs=jobs, outbox=outbox),

@@ -55,7 +55,7 @@ headers = st.one_of(
 def check(read: Callable[[str], Foreign], path: str, header: Header | None) -> None:
     """Translate; what comes of it can be written, read and carried out."""
     try:
-        made = read(path).instructions(header, lambda text: SOURCES.find(text).image)
+        made = read(path).instructions(header, lambda text: SOURCES.find(text).id)
     except FilmrollError:
         return
     if made is None:

@@ -19,7 +19,7 @@ SOURCES = Sources(
 @pytest.mark.parametrize("text", [ID, f"/{ID}", f"local:///{ID}"])
 def test_an_id_is_an_image_that_is_here(text: str) -> None:
     found = SOURCES.find(text)
-    assert (found.image, found.url) == (ID, None)
+    assert (found.id, found.url) == (ID, None)
 
 
 @pytest.mark.parametrize(
@@ -42,8 +42,8 @@ def test_an_id_is_an_image_that_is_here(text: str) -> None:
 def test_what_lies_under_a_base_is_fetched_from_there(text: str, url: str) -> None:
     found = SOURCES.find(text)
     assert found.url == url
-    assert is_id(found.image)
-    assert SOURCES.find(url).image == found.image
+    assert is_id(found.id)
+    assert SOURCES.find(url).id == found.id
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_nothing_else_is(text: str) -> None:
 
 def test_without_bases_there_are_ids_only() -> None:
     nothing = Sources([])
-    assert nothing.find(ID).image == ID
+    assert nothing.find(ID).id == ID
     for text in ("a.jpg", "https://img.example.com/a.jpg"):
         with pytest.raises(UnknownSource):
             nothing.find(text)

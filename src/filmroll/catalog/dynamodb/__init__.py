@@ -15,6 +15,7 @@ from filmroll.catalog.dynamodb.access import Access
 from filmroll.catalog.dynamodb.batches import Batches
 from filmroll.catalog.dynamodb.ledgers import Ledgers
 from filmroll.catalog.dynamodb.schema import EXPIRY, definition
+from filmroll.catalog.dynamodb.sources import Sources
 from filmroll.catalog.dynamodb.table import Table
 from filmroll.catalog.dynamodb.uploads import Uploads
 from filmroll.catalog.dynamodb.webhooks import Webhooks
@@ -23,7 +24,7 @@ from filmroll.place import Place
 __all__ = ["DynamoCatalog", "create_table", "definition", "open_dynamodb"]
 
 
-class DynamoCatalog(Batches, Uploads, Webhooks, Access):
+class DynamoCatalog(Batches, Uploads, Sources, Webhooks, Access):
     """Everything that ``ports.Catalog`` promises, for any number of processes and machines."""
 
     def __init__(self, sdk: Any, table: str) -> None:

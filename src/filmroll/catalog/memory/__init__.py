@@ -14,6 +14,7 @@ from filmroll.model import (
     Image,
     Info,
     Job,
+    KeptSource,
     Outcome,
     Preset,
     SigningKey,
@@ -36,6 +37,7 @@ class MemoryCatalog(Uploads):
         self._purged_once: set[str] = set()
         self._variants: dict[tuple[str, str], Variant] = {}
         self._infos: dict[str, Info] = {}
+        self._sources: dict[str, KeptSource] = {}
         self._presets: dict[str, Preset] = {}
         self._access_keys: dict[str, AccessKey] = {}
         self._signing_keys: dict[str, SigningKey] = {}
@@ -207,6 +209,15 @@ class MemoryCatalog(Uploads):
         ended = {job.id for job in self._jobs.values() if (job.finished_at or before) < before}
         for job in ended:
             del self._jobs[job]
+
+    async def get_source(self, source: str) -> KeptSource | None:
+        return self._sources.get(source)
+
+    async def put_source(self, source: KeptSource) -> bool:
+        follows = rules.follows(self._sources.get(source.id), source)
+        if follows:
+            self._sources[source.id] = source
+        return follows
 
     async def put_preset(self, preset: Preset, deliveries: Sequence[WebhookDelivery] = ()) -> None:
         stored = self._presets.get(preset.name)

@@ -9,6 +9,7 @@ from filmroll.catalog.sqlite.jobs import Jobs
 from filmroll.catalog.sqlite.keys import Keys
 from filmroll.catalog.sqlite.presets import Presets
 from filmroll.catalog.sqlite.requests import Requests
+from filmroll.catalog.sqlite.sources import Sources
 from filmroll.catalog.sqlite.tables import MIGRATIONS
 from filmroll.catalog.sqlite.uploads import Uploads
 from filmroll.catalog.sqlite.webhooks import Webhooks
@@ -17,7 +18,7 @@ from filmroll.sqlite import Database
 __all__ = ["SqliteCatalog"]
 
 
-class SqliteCatalog(Images, Jobs, Batches, Uploads, Webhooks, Presets, Keys, Requests):
+class SqliteCatalog(Images, Jobs, Batches, Uploads, Sources, Webhooks, Presets, Keys, Requests):
     """Everything that ``ports.Catalog`` promises, for several processes on one machine."""
 
     def __init__(self, path: Path) -> None:

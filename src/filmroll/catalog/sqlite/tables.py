@@ -13,6 +13,7 @@ from filmroll.model import (
     IdempotentRequest,
     Image,
     Job,
+    KeptSource,
     Line,
     LineState,
     Preset,
@@ -130,6 +131,9 @@ MIGRATIONS = (
         PRIMARY KEY (band, created_at, image)
     ) STRICT, WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE sources (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    """,
 )
 
 AT_ONCE = 1000  # rows forgotten in one step, so that others' writes come between
@@ -202,6 +206,7 @@ DELIVERIES = Table(
 )
 UPLOADS = Table("uploads", Upload, ["id"], ["expires_at"])
 PARTS = Table("parts", UploadPart, ["upload", "number"])
+SOURCES = Table("sources", KeptSource, ["id"])
 REQUESTS = Table("requests", IdempotentRequest, ["key"], ["expires_at"])
 
 

@@ -12,10 +12,10 @@ from filmroll.ports import BlobStore, Catalog, Fetcher
 from filmroll.usecases.batch.ingest import Arrival, Ingest
 from filmroll.usecases.batch.lines import IMPORTS, Said
 from filmroll.usecases.batch.turns import Turns
-from filmroll.usecases.images import Annotations
+from filmroll.usecases.images import Annotations, living
 from filmroll.usecases.outbox import Outbox
 from filmroll.usecases.spool import Spool
-from filmroll.usecases.upload import Uploads
+from filmroll.usecases.upload import Declaration, Uploads
 
 _CHUNK = 256 << 10
 
@@ -63,6 +63,8 @@ class Fetching:
     async def _fetch(self, job: Job) -> Job:
         if job.batch is not None and not await self._awaited(job):
             return job  # an earlier attempt has kept it and could not say so
+        if job.kept_source and (kept := await self._kept(job.kept_source)):
+            return replace(job, image=kept)
         spool = self._spool()
         try:
             name = await self._read(job, spool)
@@ -85,9 +87,8 @@ class Fetching:
         """Fill the spool; return the name that the other server gives it."""
         assert job.source is not None, "a fetch has a source"
         if not job.source.startswith(IMPORTS):
-            fetched = await self._fetcher.fetch(job.source, spool, self._max_bytes)
-            if job.wanted_image and not self._sources.covers(fetched.url):
-                raise FetchFailed("The URL redirects to one that is not under FILMROLL_SOURCES.")
+            allowed = self._sources.covers if job.kept_source else None
+            fetched = await self._fetcher.fetch(job.source, spool, self._max_bytes, allowed)
             return fetched.name
         try:
             file = await self._blobs.open(job.source)
@@ -113,7 +114,37 @@ class Fetching:
             metadata=job.said.get("metadata"),
         )
         declaration = await self._uploads.declare(said, job.instructions)
-        image_id = job.wanted_image or derived_id("fetch", job.id, spool.sha256)
+        if job.kept_source:
+            return await self._keep_source(job.kept_source, spool, declaration)
+        image_id = derived_id("fetch", job.id, spool.sha256)
         image = await self._uploads.store(spool, declaration, image_id)
         self._outbox.enqueue_variants(image)
         return image.id
+
+    async def _keep_source(self, source: str, spool: Spool, declaration: Declaration) -> str:
+        """Keep the image of a source, unless another attempt was faster: the first one counts.
+
+        Each attempt writes under an id of its own bytes, so that none overwrites what another was
+        told is kept. Should two of them keep different bytes, one is an image that no URL leads to.
+        """
+        if kept := await self._kept(source):
+            return kept
+        image_id = derived_id("source", source, spool.sha256)
+        image = await self._uploads.store(spool, declaration, image_id, revive=False)
+        return await self._name(source, image.id)
+
+    async def _name(self, source: str, image: str) -> str:
+        """Note which image a source came to, if none is noted; return the one that is."""
+        while not (kept := await self._kept(source)):
+            stored = await self._catalog.get_source(source)
+            assert stored is not None, "its job was begun in its name"
+            named = replace(stored, image=image, version=stored.version + 1)
+            await self._catalog.put_source(named)
+        return kept
+
+    async def _kept(self, source: str) -> str | None:
+        """Return the image that a source came to, None if it did not yet; raise Deleted."""
+        found = await self._catalog.get_source(source)
+        if found is None or found.image is None:
+            return None
+        return (await living(self._catalog, found.image)).id

@@ -70,8 +70,8 @@ async def test_other_bytes_under_the_url_the_next_time_change_nothing(yard: Yard
     batch, job = await queued(yard)
     fetch, late = yard.origin.fetch, asyncio.Event()
 
-    async def slow(url, sink, limit=None):
-        fetched = await fetch(url, sink, limit)
+    async def slow(url, sink, *more):
+        fetched = await fetch(url, sink, *more)
         await late.wait()
         return fetched
 
@@ -96,9 +96,9 @@ async def test_what_comes_too_late_is_not_kept(yard: Yard, end: BatchState) -> N
     yard.origin.pages[URL] = A
     fetch = yard.origin.fetch
 
-    async def close_first(url, sink, limit=None):
+    async def close_first(url, sink, *more):
         await yard.catalog.close_batch(batch.id, end, 100.0)
-        return await fetch(url, sink, limit)
+        return await fetch(url, sink, *more)
 
     yard.origin.fetch = close_first
     with pytest.raises(Conflict):

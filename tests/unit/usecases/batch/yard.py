@@ -52,7 +52,13 @@ class Origin:
         self.pages: dict[str, bytes | Exception] = {}
         self.asked: list[str] = []
 
-    async def fetch(self, url: str, sink: Sink, limit: int | None = None) -> Fetched:  # noqa: ARG002 -- the port's form
+    async def fetch(
+        self,
+        url: str,
+        sink: Sink,
+        limit: int | None = None,  # noqa: ARG002 -- the port's form
+        allowed: Callable[[str], bool] | None = None,  # noqa: ARG002 -- as above
+    ) -> Fetched:
         self.asked.append(url)
         page = self.pages[url]
         if isinstance(page, Exception):
