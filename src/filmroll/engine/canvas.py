@@ -58,7 +58,7 @@ class Canvas:
 
     def map(self, step: Callable[[pyvips.Image], pyvips.Image]) -> "Canvas":
         """Return the canvas with ``step`` done to what is seen of every frame."""
-        return Canvas.of(tuple(step(frame) for frame in self.pixels()))
+        return Canvas.of(tuple(self._settled(step(frame)) for frame in self.pixels()))
 
     def scaled(self, target: Size) -> "Canvas":
         """Return what is seen, scaled to ``target`` pixels."""
@@ -67,7 +67,20 @@ class Canvas:
         seen = _SEEN if target.width * target.height > _SMALL else _SEEN_IN_SMALL
         columns = _reach(self.box.x, self.box.width, self.grain[0], target.width, seen)
         rows = _reach(self.box.y, self.box.height, self.grain[1], target.height, seen)
-        return Canvas.of(tuple(_scale(frame, columns, rows) for frame in self.frames))
+        scaled = (self._settled(_scale(frame, columns, rows)) for frame in self.frames)
+        return Canvas.of(tuple(scaled))
+
+    def in_memory(self) -> "Canvas":
+        """Return what is seen, worked out: whoever reads it twice does not have it made twice."""
+        return Canvas.of(tuple(frame.copy_memory() for frame in self.pixels()))
+
+    def _settled(self, frame: pyvips.Image) -> pyvips.Image:
+        """Work out a frame of an animation at once.
+
+        Unfinished, each of the many would keep the buffers of all its steps until the last is
+        written; one picture is better never held as a whole.
+        """
+        return frame if len(self.frames) == 1 else frame.copy_memory()
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,9 @@ _STEPS: Mapping[type[Operation], Callable[[Canvas, Any], Canvas]] = {
     Grayscale: grayscale,
     Round: round_off,
 }
+# Steps that read many pixels for one: what follows one of them must not have it done again for
+# every tile that it reads.
+_WIDE = (Blur, Sharpen)
 
 
 def make(
@@ -128,6 +131,8 @@ def _variant(
     try:
         for position, operation in enumerate(instructions.steps):
             canvas = _step(canvas, operation, overlays, position)
+            if isinstance(operation, _WIDE) and position + 1 < len(instructions.steps):
+                canvas = canvas.in_memory()
             if isinstance(operation, Trim):  # only now is it known what the others find
                 size_after(instructions, canvas.size, position + 1)
         return _output(canvas, instructions, source)

@@ -96,6 +96,16 @@ async def test_strip_of_over_100_mb_is_decoded_in_memory() -> None:
     assert (picture.frames, picture.width, picture.height) == (470, 200, 150)
 
 
+async def test_many_steps_of_a_long_animation_fit_into_memory() -> None:
+    steps = "resize:width=200/sharpen/watermark:text=Hello/round:radius=9/adjust:hue=9/flip:axis=x"
+    data = samples.webp(240, 180, frames=100)
+    async with pool(memory=800 << 20) as engine:
+        with file(data) as source:
+            [picture] = await engine.make(source, [parse(f"{steps}/output:effort=0")], {})
+    assert isinstance(picture, Picture), picture
+    assert picture.frames == 100
+
+
 async def test_overlay_comes_by_descriptor() -> None:
     mark = "d" * 26
     wanted = [parse(f"watermark:image={mark},position=nw/output:format=png")]

@@ -1,6 +1,7 @@
 """What the operations do to pixels, on pictures simple enough to know the answer."""
 
 import math
+import time
 from itertools import pairwise
 from urllib.parse import quote
 
@@ -369,3 +370,14 @@ def test_wrapped_and_outlined_text_on_next_to_nothing(size: tuple[int, int]) -> 
     dot = flat(0, 0, 0, width=size[0], height=size[1]).pngsave_buffer()
     for keys in ("wrap=0.01", "outline=0.5", "wrap=1,outline=0.5,tile=true,rotate=20,margin=9"):
         assert lossless(dot, f"watermark:text={quote(FOX)},{keys}").width == size[0]
+
+
+def test_sharpenings_in_a_row_cost_their_sum() -> None:
+    def seconds(times: int) -> float:
+        text = "crop:width=400,height=300" + "/sharpen:sigma=10" * times
+        start = time.process_time()
+        lossless(LADYBIRD, text)
+        return time.process_time() - start
+
+    once = min(seconds(1) for _attempt in range(3))
+    assert seconds(8) < 3 * 8 * once  # each had the one before done again: 9 × 8 of them

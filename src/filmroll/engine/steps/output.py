@@ -49,11 +49,11 @@ def output(canvas: Canvas, op: Output, kind: str, fair: int | None = None) -> Pi
     helped. Raises InvalidInstructions (pointer ``/max_bytes``) if it cannot be made so small.
     """
     if kind in AUTO_FORMATS:
-        canvas = _opaque(_in_memory(canvas))
+        canvas = _opaque(canvas.in_memory())
         ways = candidates(canvas, op)
     else:
         if op.quality == AUTO or op.max_bytes is not None:
-            canvas = _in_memory(canvas)
+            canvas = canvas.in_memory()
         ways, fair = (Candidate(kind, op.lossless),), None
     drafts = [_draft(canvas, op, way) for way in ways]
     best = _within(drafts, op.max_bytes, fair)
@@ -117,10 +117,6 @@ def _too_large(best: _Draft, limit: int) -> InvalidInstructions:
         limit=limit,
         actual=size,
     )
-
-
-def _in_memory(canvas: Canvas) -> Canvas:
-    return Canvas.of(tuple(frame.copy_memory() for frame in canvas.pixels()))
 
 
 def _opaque(canvas: Canvas) -> Canvas:
