@@ -84,6 +84,17 @@ def test_moving_and_still_variants_come_together() -> None:
     assert load(still.data).height == 30
 
 
+def test_moving_webp_is_written_at_less_effort_unless_one_is_given() -> None:
+    data = samples.gif(FRAMES)
+
+    def written(output: str, source: bytes = data) -> bytes:
+        return make(source, f"output:format=webp{output}").data
+
+    assert written("") == written(",effort=3") != written(",effort=6")  # 2 and 4 of libwebp's 6
+    still = load(data).pngsave_buffer()
+    assert written("", still) == written(",effort=6", still) != written(",effort=3", still)
+
+
 def test_loop_count_is_kept() -> None:
     once = load(samples.gif(3), n=-1).copy()
     once.set("loop", 1)
