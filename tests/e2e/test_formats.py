@@ -9,10 +9,10 @@ import pyvips
 
 from filmroll.catalog.tombstones import FRESH_SECONDS
 from filmroll.model import variant_prefix
-from filmroll.usecases.formats import AVIF_PIXELS
+from filmroll.usecases.avif import AVIF_PIXELS
 from tests.e2e.service import AWS, IMPATIENT, Service, until
 from tests.e2e.stored import Stored
-from tests.e2e.test_export import new_batch, unpacked
+from tests.e2e.test_export import new_batch, results, unpacked
 from tests.e2e.test_upload import upload
 from tests.samples import FIXTURES, gif, jpeg
 
@@ -225,6 +225,44 @@ def test_a_large_avif_is_made_behind_the_back(http) -> None:
     assert get(http, path, OLD_CHROME).content == begun.content
     texts = [one["instructions"] for one in http.get(f"/v1/images/{image}").json()["variants"]]
     assert sorted(texts) == [f"{LARGE}-avif-webp", f"{LARGE}-webp"]
+
+
+def states(image: dict) -> dict[str, str]:
+    """Return the state of each variant by the word that ``auto`` has come to."""
+    return {one["instructions"].rpartition("=auto-")[2]: one["state"] for one in image["variants"]}
+
+
+def shown(http: httpx.Client, image: str) -> dict[str, str]:
+    return states(http.get(f"/v1/images/{image}").json())
+
+
+def wait_for_all(http: httpx.Client, image: str) -> None:
+    ready = dict.fromkeys(["avif-webp", "webp", "basic"], "ready")
+    until(lambda: shown(http, image) == ready, 60, 0.3)
+
+
+def test_declared_with_an_upload_a_large_avif_holds_up_nothing(http) -> None:
+    answer = upload(http, DUNE, LARGE)
+    assert answer.status_code == 201
+    image = answer.json()
+    assert image["state"] == "ready"
+    assert states(image) == {"webp": "ready", "basic": "ready", "avif-webp": "pending"}
+    assert get(http, f"/i/{image['id']}/{LARGE}", CHROME).headers["content-type"] == "image/webp"
+    wait_for_all(http, image["id"])
+
+
+def test_asked_for_later_it_holds_up_nothing_either(http) -> None:
+    image = upload(http, DUNE).json()["id"]
+    answer = http.post(f"/v1/images/{image}/variants", json={"variants": [LARGE]})
+    assert answer.status_code == 201
+    assert states(answer.json()) == {"webp": "ready", "basic": "ready", "avif-webp": "pending"}
+    wait_for_all(http, image)
+
+
+def test_of_a_batch_it_holds_up_no_line(http) -> None:
+    batch = new_batch(http, {"a.jpg": DUNE}, variants=[LARGE])
+    until(lambda: results(http, batch)[0]["state"] == "succeeded", 60, 0.1)
+    wait_for_all(http, results(http, batch)[0]["image"])
 
 
 def test_others_are_served_while_it_is_made(http) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from filmroll.engine.fitting import _AUTO, SQUEEZES, TARGET
 from filmroll.engine.similarity import Similarity
-from filmroll.usecases.formats import AVIF_PIXELS
+from filmroll.usecases.avif import AVIF_PIXELS
 from tests.samples import FIXTURES
 from tests.unit.engine.pictures import load, make
 

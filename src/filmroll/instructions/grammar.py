@@ -60,7 +60,11 @@ class Instructions:
         """Return what ``format=auto`` means to some: ``choice`` is one of AUTO_FORMATS."""
         if not self.automatic:
             return self
-        return Instructions((*self.steps, replace(self.output, format=choice)))
+        return self.written(replace(self.output, format=choice))
+
+    def written(self, output: Output) -> "Instructions":
+        """Return the same steps, with another output."""
+        return Instructions((*self.steps, output))
 
     def canonical(self) -> str:
         """Return the one text of these instructions."""

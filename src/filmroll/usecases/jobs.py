@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from filmroll.errors import NotFound, Overloaded
 from filmroll.instructions import Instructions
-from filmroll.model import BatchState, Image, Job, JobKind, Lane, new_id, now
+from filmroll.model import BatchState, Image, Job, JobKind, new_id, now
 from filmroll.ports import Catalog, Processor
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 
@@ -47,18 +47,13 @@ class Jobs:
         return found
 
     async def add(
-        self,
-        image: Image,
-        wanted: Sequence[Instructions],
-        job_id: str | None = None,
-        lane: Lane = Lane.INTERACTIVE,
+        self, image: Image, wanted: Sequence[Instructions], job_id: str | None = None
     ) -> Job:
         """Write down a job that makes more variants of a kept image; once under one id."""
         job = Job(
             id=job_id or new_id(),
             image=image.id,
             instructions=tuple(one.canonical() for one in wanted),
-            lane=lane,
             created_at=now(),
             due_at=now() + OVERDUE_SECONDS,
         )

@@ -1,7 +1,7 @@
 """Doing the work: for a job from the queue, or for someone who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 
@@ -27,13 +27,15 @@ from filmroll.model import (
     Outcome,
     Problem,
     Variant,
+    VariantState,
     now,
 )
 from filmroll.ports import BlobStore, Catalog, Engine, Fresh
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.avif import When, avif_job, is_avif_job, of_auto, when_made
 from filmroll.usecases.describe import Describer
 from filmroll.usecases.errands import Errand, NotNow, called_off
-from filmroll.usecases.images import living
+from filmroll.usecases.images import header_of, living
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.outbox import OVERDUE_SECONDS
 from filmroll.usecases.render import Made, Renderer, passing
@@ -184,7 +186,30 @@ class Processing:
 
     async def _variants(self, job: Job) -> Made:
         wanted = [parse_canonical(text) for text in job.instructions]
-        return await self._renderer.make(job.image, wanted, job.lane, record=False)
+        spared = await self._spared(job.image, wanted)
+        at_once = [one for one in wanted if one not in spared]
+        return await self._renderer.make(job.image, at_once, job.lane, record=False)
+
+    async def _spared(self, image: str, wanted: Sequence[Instructions]) -> Collection[Instructions]:
+        """Return the AVIFs that take too long to be made along with the rest.
+
+        Those that are to be served have a job of their own then, which the sweeper sends.
+        """
+        avifs = of_auto(wanted)
+        if not avifs:
+            return ()
+        header = header_of(await living(self._catalog, image))
+        when = {one: when_made(one, header) for one in avifs}
+        for one in avifs:
+            if when[one] is When.LATER:
+                await self._leave(image, one)
+        return [one for one in avifs if when[one] is not When.NOW]
+
+    async def _leave(self, image: str, instructions: Instructions) -> None:
+        """Leave an AVIF to its job, if it is not there; one that has failed is not tried again."""
+        kept = await self._catalog.get_variant(image, instructions.recipe())
+        if kept is None or kept.state is not VariantState.READY:
+            await self._catalog.add_job(avif_job(image, instructions, due_at=now()))
 
     async def _look(self, job: Job) -> None:
         """Describe the image of a job, unless that has been done."""
@@ -210,6 +235,8 @@ class Processing:
         self, job: Job, problem: Problem | None, variants: Sequence[Variant] = ()
     ) -> Job | None:
         state = JobState.FAILED if problem else JobState.SUCCEEDED
+        if problem and not variants and is_avif_job(job):
+            variants = [_failed(job, problem)]  # who looks at the image has no job to look at
         outcome = _outcome(job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
         told = await self._announcer.job(ended, outcome)
@@ -241,6 +268,19 @@ def _worst(made: Made) -> Problem | None:
     """Return a problem that another attempt may not have, else the first there is."""
     problems = [one.variant.problem for one in made.values() if one.variant.problem]
     return max(problems, key=passing, default=None)
+
+
+def _failed(job: Job, problem: Problem) -> Variant:
+    """Return the record of the one variant that a job did not come to make."""
+    instructions = parse_canonical(*job.instructions)
+    return Variant(
+        image=job.image,
+        recipe=instructions.recipe(),
+        instructions=instructions.canonical(),
+        state=VariantState.FAILED,
+        created_at=now(),
+        problem=problem,
+    )
 
 
 def _pause(job: Job, fault: FetchUnavailable) -> float:

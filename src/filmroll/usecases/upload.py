@@ -9,6 +9,7 @@ from filmroll.errors import Conflict, Deleted, EmptyBody
 from filmroll.instructions import Instructions
 from filmroll.model import Header, Image, ImageState, new_id, now, original_key
 from filmroll.ports import BlobStore, Catalog, Probe
+from filmroll.usecases.avif import useful
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.outbox import upload_job
 from filmroll.usecases.resolve import Resolver, require_possible
@@ -65,6 +66,7 @@ class Uploads:
         """
         header = await read_header(self._probe, body)
         require_possible(declaration.variants, header)
+        declaration = replace(declaration, variants=useful(declaration.variants, header))
         image = image_of(image_id or new_id(), body, header, declaration)
         if image_id and (kept := await self._catalog.get_image(image_id)):
             if kept.state is not ImageState.DELETED:

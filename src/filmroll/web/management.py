@@ -12,13 +12,14 @@ from filmroll.faces import installed
 from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE, Instructions
 from filmroll.model import MAX_DISTANCE, Image, Scope, Variant, VariantState
 from filmroll.ports import ImageFilter, Similar
-from filmroll.usecases.formats import AVIF_PIXELS
+from filmroll.usecases.avif import AVIF_PIXELS, useful
 from filmroll.usecases.images import (
     MAX_METADATA_BYTES,
     MAX_NAME,
     MAX_PAGE,
     MAX_TAG,
     MAX_TAGS,
+    header_of,
 )
 from filmroll.usecases.infos import DEFAULT_DISTANCE, Infos
 from filmroll.usecases.resolve import MAX_VARIANTS, Resolver, Spelling
@@ -160,8 +161,9 @@ def _add_variants(router: APIRouter, services: Services, gate: Gate) -> None:
     async def make_variants(request: Request, image: str, body: VariantsBody) -> Response:
         key = await gate.require(request, Scope.UPLOAD)
         found = await services.images.get(require_id(image))
-        wanted = await resolver.resolve_all(body.variants)
-        services.images.require_possible(found, wanted)
+        asked = await resolver.resolve_all(body.variants)
+        services.images.require_possible(found, asked)
+        wanted = useful(asked, header_of(found))
 
         async def work(ids: Ids | None) -> Response:
             wish = preference(request)

@@ -136,7 +136,7 @@ def _services(
         sources=SourceImages(settings.source_bases, catalog, jobs),
         jobs=jobs,
         downloads=downloads,
-        formats=Formats(catalog=catalog, jobs=jobs, outbox=outbox),
+        formats=Formats(catalog=catalog, outbox=outbox),
         export=Export(batches=batches, images=base.images, downloads=downloads),
         presets=Presets(catalog, base.announcer),
         keys=Keys(catalog),

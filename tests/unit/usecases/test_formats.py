@@ -8,10 +8,9 @@ from filmroll.catalog.memory import MemoryCatalog
 from filmroll.instructions import AUTO_FORMATS, parse
 from filmroll.model import Image, ImageState, JobState, Lane, Variant, VariantState, new_id, now
 from filmroll.queues.memory import MemoryQueue
-from filmroll.usecases.formats import AVIF_PIXELS, Choice, Formats
-from filmroll.usecases.jobs import Jobs
+from filmroll.usecases.avif import AVIF_PIXELS
+from filmroll.usecases.formats import Choice, Formats
 from filmroll.usecases.outbox import Outbox
-from tests.unit.usecases.house import House
 
 BOTH, AVIF, WEBP, BASIC = AUTO_FORMATS
 AUTO = parse("output:format=auto")
@@ -23,8 +22,7 @@ class Shop:
     def __init__(self, catalog: MemoryCatalog) -> None:
         self.catalog, self.queue = catalog, MemoryQueue(max_attempts=2)
         self.outbox = Outbox(catalog, self.queue)
-        jobs = Jobs(catalog, self.outbox, House(catalog=catalog).processing)
-        self.formats = Formats(catalog=catalog, jobs=jobs, outbox=self.outbox)
+        self.formats = Formats(catalog=catalog, outbox=self.outbox)
 
     async def asked(self) -> list[str]:
         """Return the texts of all jobs that were sent to the bulk lane."""

@@ -17,6 +17,7 @@ from filmroll.model import (
     original_key,
 )
 from filmroll.ports import Blob, BlobStore, Catalog, Entry, Probe, Standing
+from filmroll.usecases.avif import useful
 from filmroll.usecases.batch.deciding import Known, Offer, decide_arrived
 from filmroll.usecases.batch.entries import Offering, Twins, cares, failed, stored
 from filmroll.usecases.batch.lines import (
@@ -131,7 +132,9 @@ class Ingest:
             header = await read_header(self._probe, arrival.body)
             variants = wanted(batch, said)
             require_possible(variants, header)
-            declaration = Declaration(annotations=said.annotations(arrival.ref), variants=variants)
+            declaration = Declaration(
+                annotations=said.annotations(arrival.ref), variants=useful(variants, header)
+            )
         except REFUSALS as fault:
             return _Draft(entry=failed(_line(batch, arrival, line, said, None), fault))
         image_id = await self._image_id(batch, arrival, line)

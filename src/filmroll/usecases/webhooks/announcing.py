@@ -16,6 +16,7 @@ from filmroll.model import (
     now,
 )
 from filmroll.ports import Catalog
+from filmroll.usecases.avif import is_avif_job
 from filmroll.usecases.webhooks.events import (
     Happening,
     batch_ended,
@@ -53,7 +54,8 @@ class Announcer:
         """Return what is to be told of a job's end, and of its image if it decides its state."""
         if not await self._active():
             return ()
-        failed = [job_failed(job)] if job.state is JobState.FAILED else []
+        asked_for = not is_avif_job(job)
+        failed = [job_failed(job)] if job.state is JobState.FAILED and asked_for else []
         image = await self._catalog.get_image(job.image) if outcome else None
         if image is not None and outcome is not None:
             image = replace(image, state=outcome.state, problem=outcome.problem)
