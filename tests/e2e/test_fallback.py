@@ -57,6 +57,21 @@ def lost(http: httpx.Client, house: House) -> str:
     return image
 
 
+@pytest.mark.parametrize("server", ["thumbor/unsafe/40x0", "imgproxy/_/w:40/plain"])
+def test_urls_of_other_servers_have_the_stand_in_too(http, server) -> None:
+    """Whether they were answered before, and are remembered, or not."""
+    image = upload(http, jpeg(80, 60, seed=94)).json()["id"]
+    path = f"/i/{server}/{image}"
+    assert http.get(path).status_code == 200
+    assert http.delete(f"/v1/images/{image}").status_code == 204
+    for gone_, status in ((path, 410), (f"{path}?2", 410), (f"/i/{server}/{gone(http)}", 410)):
+        answer = http.get(gone_)
+        assert (answer.status_code, answer.headers["filmroll-fallback"]) == (status, "deleted")
+    missing = http.get(f"/i/{server}/{new_id()}")
+    assert (missing.status_code, missing.headers["filmroll-fallback"]) == (404, "not-found")
+    assert missing.headers["content-type"].startswith("image/")
+
+
 @pytest.mark.parametrize(
     ("kind", "status", "code"),
     [

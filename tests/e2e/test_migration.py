@@ -322,6 +322,28 @@ def test_what_has_no_counterpart_is_told(http: httpx.Client, photo: str) -> None
     assert http.options(thumbor("9x9", photo)).status_code == 204
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/i/%74humbor/unsafe/9x9/0123456789abcdefghjkmnpqrs",
+        "/i/thumbor%2Funsafe/9x9/0123456789abcdefghjkmnpqrs",
+        "/i/%69mgproxy/_/w:9/plain/0123456789abcdefghjkmnpqrs",
+        "/%69/imgproxy/_/w:9/plain/0123456789abcdefghjkmnpqrs",
+    ],
+)
+def test_a_server_that_is_spelt_otherwise_is_not_found(http: httpx.Client, path: str) -> None:
+    problem(http.get(path), 404, "not-found")
+
+
+def test_a_signature_is_not_logged(service: Service, http: httpx.Client) -> None:
+    for path in ("/i/thumbor/s3cret/9x9/none", "/i/imgproxy/s3cret/w:9/plain/none"):
+        assert http.get(path).status_code == 404
+    assert http.get("/i/thumbor%2Fs3cret/9x9/none").status_code == 404
+    log = service.log.read_text()
+    assert "/i/thumbor/-/9x9/none" in log
+    assert "s3cret" not in log
+
+
 # -------------------------------------------------------------------------- kept images, names
 
 
@@ -358,6 +380,28 @@ def test_bytes_are_kept_to(http: httpx.Client, kept: str) -> None:
         answer = http.get(path)
         assert size(answer)[0] == 600
         assert len(answer.content) <= 9000
+
+
+def test_what_follows_from_a_setting_is_not_kept_for_ever(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with Service(data) as running, running.client() as http:
+        kept = http.post("/v1/images", content=jpeg(640, 480, 84)).json()["id"]
+    lasting = "public, max-age=31536000, immutable"
+    paths = [f"/i/imgproxy/_/{said}/plain/{kept}" for said in ("pr:a", "w:9/wm:1", "w:9")]
+    for default, ends in (("", [False, False, True]), (",default=q:50", [False] * 3)):
+        presets = f"a=w:20{default}"
+        settings = {"FILMROLL_IMGPROXY_PRESETS": presets, "FILMROLL_IMGPROXY_WATERMARK": kept}
+        with Service(data, **settings) as running, running.client() as http:
+            own = http.get(f"/i/{kept}/resize:width=20").headers
+            assert own["cache-control"] == lasting
+            for path, lasts in zip(paths, ends, strict=True):
+                answers = [http.get(path) for _ in range(2)]  # made, and from memory
+                tag = {"If-None-Match": answers[0].headers["etag"]}
+                answers.append(http.get(path, headers=tag))
+                assert [one.status_code for one in answers] == [200, 200, 304]
+                for answer in answers:
+                    assert (answer.headers["cache-control"] == lasting) is lasts, path
+                    assert "max-age=" in answer.headers["cache-control"]
 
 
 def test_names_and_times_of_imgproxy(http: httpx.Client, kept: str) -> None:
@@ -433,11 +477,18 @@ def test_without_their_keys_both_need_one_of_ours(tmp_path: Path) -> None:
             problem(http.get(path), 403, "invalid-signature")
 
 
-def test_presets_only_is_for_these_urls_too(tmp_path: Path) -> None:
-    with (
-        Service(tmp_path / "data", FILMROLL_PRESETS_ONLY="true") as running,
-        running.client() as http,
-    ):
+def test_presets_only_is_for_these_urls_too(tmp_path: Path, origin: Origin) -> None:
+    url = origin.shows("/photos/presets.jpg", tiny_jpeg(85))
+    settings = {
+        "FILMROLL_PRESETS_ONLY": "true",
+        "FILMROLL_FETCH_ALLOW": origin.host,
+        "FILMROLL_SOURCES": f"http://{origin.host}/photos/",
+    }
+    with Service(tmp_path / "data", **settings) as running, running.client() as http:
+        for path in (thumbor("9x9", url), imgproxy("w:9", url)):
+            problem(http.get(path), 403, "forbidden")
+        assert "/photos/presets.jpg" not in origin.asked
+        assert http.get(imgproxy("raw:1", url)).status_code == 200
         kept = http.post("/v1/images", content=tiny_jpeg(82)).json()["id"]
         problem(http.get(f"/i/thumbor/unsafe/9x9/{kept}"), 403, "forbidden")
         assert http.get(f"/i/imgproxy/_/raw:1/plain/{kept}").status_code == 200

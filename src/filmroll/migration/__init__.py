@@ -42,6 +42,14 @@ class Foreign(Protocol):
     def attachment(self) -> str | None:
         """Under which name to save the picture; None to show it."""
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the URL means the same under whatever settings."""
+
+    @property
+    def perhaps_whole(self) -> bool:
+        """Whether it may ask for the source as it is."""
+
     def instructions(self, header: Header | None, mark: Mark) -> Instructions | None:
         """Return what to do with the source; None for the source as it is.
 

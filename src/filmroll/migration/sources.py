@@ -18,6 +18,8 @@ _URL = re.compile(
     r"(?P<path>/[^\s\\#]*)"
 )
 _ABBREVIATED = re.compile(r"([a-z][a-z0-9+.-]*):/+")  # proxies on the way make one slash of two
+_DOTS = re.compile(r"\.\.?(;.*)?", re.DOTALL)  # some servers leave out what follows a semicolon
+_MOST_DECODED = 4  # times; what is encoded more often means to mislead
 _PORTS = {"http": ":80", "https": ":443"}
 _SAFE = "%/:?#[]@!$&'()*+,;=~-._\\"
 _LONGEST = 2048
@@ -101,8 +103,16 @@ def _normal(url: str) -> str | None:
 
 
 def _straight(path: str) -> bool:
-    parts = re.split(r"[/\\]", unquote(path.partition("?")[0]))
-    return not any(part in {".", ".."} for part in parts)
+    """Whether a path has no part of dots, however often whoever serves it decodes it."""
+    text = path.partition("?")[0]
+    for _ in range(_MOST_DECODED):
+        decoded = unquote(text)
+        if any(_DOTS.fullmatch(part) for part in re.split(r"[/\\]", decoded)):
+            return False
+        if decoded == text:
+            return True
+        text = decoded
+    return False
 
 
 def _unknown(text: str) -> UnknownSource:

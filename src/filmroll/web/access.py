@@ -16,6 +16,7 @@ class Permit:
 
     ends: int | None = None
     shared: bool = True  # False: for this client alone, not for the caches on the way
+    lasting: bool = True  # False: the URL may come to mean another picture
 
 
 _OPEN = Permit()

@@ -36,7 +36,7 @@ from filmroll.web.access import Gate
 from filmroll.web.batches import batches
 from filmroll.web.delivery import DeliveryRoute
 from filmroll.web.exports import EXPORTS, ExportRoute
-from filmroll.web.foreign import FOREIGN, ForeignRoute
+from filmroll.web.foreign import FOREIGN, ForeignRoute, without_signature
 from filmroll.web.hosts import allowed_hosts, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
 from filmroll.web.infos import infos
@@ -219,7 +219,9 @@ async def _nowhere(_: Message) -> None:
 
 def _logged(scope: Scope) -> str:
     """Return the path as it was sent: decoded, it could forge lines and drive terminals."""
-    return str(scope["raw_path"].decode("ascii", "backslashreplace"))
+    raw: bytes = scope["raw_path"]
+    shown = without_signature(raw) if scope["path"].startswith(FOREIGN) else raw
+    return shown.decode("ascii", "backslashreplace")
 
 
 def _request_id(scope: Scope) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlencode
 from starlette.requests import Request
 from starlette.types import Send
 
-from filmroll.errors import ExpiredSignature, InvalidSignature, NotFound, Untranslatable
+from filmroll.errors import ExpiredSignature, Forbidden, InvalidSignature, NotFound, Untranslatable
 from filmroll.instructions import Instructions
 from filmroll.migration import (
     Foreign,
@@ -31,6 +31,7 @@ from filmroll.web.delivery import DeliveryRoute, answers_options
 from filmroll.web.services import Services
 
 FOREIGN = ("/i/thumbor/", "/i/imgproxy/")
+_SERVERS = {"thumbor", "imgproxy"}
 _REMEMBERED = 4096  # translations; they stay right, since images do not change
 _LONGEST = 1024  # bytes of a path whose translation is remembered
 
@@ -51,6 +52,7 @@ class _Translation:
     known: bool  # False: there is no such image, yet
     expires: int | None
     attachment: str | None
+    lasting: bool
 
 
 class ForeignRoute:
@@ -59,6 +61,7 @@ class ForeignRoute:
     def __init__(self, services: Services, gate: Gate, delivery: DeliveryRoute) -> None:
         self._sources = services.sources
         self._images = services.images
+        self._presets_only = services.settings.presets_only
         self._gate = gate
         self._delivery = delivery
         self._servers = {
@@ -79,6 +82,8 @@ class ForeignRoute:
             if found.expires < now():
                 raise ExpiredSignature("The URL was good until expires.", limit=found.expires)
             permit = replace(permit, ends=min(found.expires, permit.ends or found.expires))
+        if not found.lasting:
+            permit = replace(permit, lasting=False)
         query = urlencode({"dl": found.attachment}) if found.attachment else ""
         scope = {**request.scope, "raw_path": found.path, "query_string": query.encode()}
         await self._delivery.deliver(Request(scope), send, found.path, permit)
@@ -104,6 +109,8 @@ class ForeignRoute:
 
     async def _translate(self, foreign: Foreign) -> _Translation:
         """Translate, for any image that is named: that there is none is told by the delivery."""
+        if self._presets_only and not foreign.perhaps_whole:  # before anything is fetched for it
+            raise Forbidden("This service delivers presets only.")
         image = await self._sources.image(self._sources.find(foreign.source))
         header = await self._images.header(image)
         try:
@@ -118,6 +125,7 @@ class ForeignRoute:
             known=header is not None,
             expires=foreign.expires,
             attachment=foreign.attachment,
+            lasting=foreign.lasting,
         )
 
     async def _instructions(self, foreign: Foreign, header: Header | None) -> Instructions | None:
@@ -158,9 +166,20 @@ def _imgproxy(settings: Settings) -> _Server:
 
 
 def _split(raw: bytes) -> tuple[str, str, str]:
-    """Return the server, the signature and what follows it."""
+    """Return the server, the signature and what follows it; raise NotFound for another form.
+
+    Also for a server that is percent-encoded: signatures are over paths as they are sent.
+    """
     server, _, rest = raw.decode("ascii", "replace").removeprefix("/i/").partition("/")
     signature, _, path = rest.partition("/")
-    if not signature or not path:
-        raise NotFound(f"Write /i/{server}/<signature>/<options>/<source>.")
+    if server not in _SERVERS or not signature or not path:
+        raise NotFound("Write /i/thumbor/ or /i/imgproxy/, and <signature>/<options>/<source>.")
     return server, unquote(signature), restored(path) if server == "imgproxy" else path
+
+
+def without_signature(raw: bytes) -> bytes:
+    """Return a path without its signature, for the log: whole, it opens the picture later on."""
+    server, _, rest = raw.removeprefix(b"/i/").partition(b"/")
+    if server.decode("ascii", "replace") not in _SERVERS:
+        return b"/i/-"
+    return b"/i/%b/-/%b" % (server, rest.partition(b"/")[2])

@@ -90,7 +90,8 @@ def caching(permit: Permit, *, lasting: bool) -> tuple[bytes, bytes]:
 
     A URL that always means these bytes: for ever, but not past its signature.
     """
-    return _cache_control(_IMMUTABLE if lasting else _CHANGING, permit.shared, _left(permit))
+    copies = _IMMUTABLE if lasting and permit.lasting else _CHANGING
+    return _cache_control(copies, permit.shared, _left(permit))
 
 
 def fallback_caching(permit: Permit) -> tuple[bytes, bytes]:

@@ -159,6 +159,8 @@ REFUSED = [
     ("filters:blur(0)/{}", "blur(0)"),
     ("filters:round_corner(20|40,0,0,0)/{}", "round_corner(20|40,0,0,0)"),
     ("filters:round_corner(x,0,0,0)/{}", "round_corner(x,0,0,0)"),
+    (f"filters:round_corner({'1' * 5000})/{{}}", f"round_corner({'1' * 67}…"),
+    (f"filters:round_corner({'0' * 5000})/{{}}", f"round_corner({'0' * 67}…"),
     ("fit-in/300x300/filters:fill(auto)/{}", "fill(auto)"),
     ("fit-in/300x300/filters:fill(blur)/{}", "fill(blur)"),
     ("fit-in/300x300/filters:fill(nocolour)/{}", "fill(nocolour)"),

@@ -31,6 +31,16 @@ class ImgproxyUrl:
             return None
         return self.options.filename or self.source.rpartition("/")[2]
 
+    @property
+    def lasting(self) -> bool:
+        """Whether the URL means the same under whatever settings."""
+        return not self.options.by_settings
+
+    @property
+    def perhaps_whole(self) -> bool:
+        """Whether it may ask for the source as it is."""
+        return self.options.raw or bool(self.options.skip_processing)
+
     def instructions(self, header: Header | None, mark: Mark) -> Instructions | None:
         """Return what to do with the source; None for the source as it is."""
         return instructions(self.options, Plan(header, mark))
@@ -46,6 +56,8 @@ class Imgproxy:
     def read(self, path: str) -> ImgproxyUrl:
         """Read what follows the signature, percent-encoded as it was sent."""
         request = parse(path, self.presets)
-        if request.options.watermark_url is None:
-            request.options.watermark_url = self.watermark
-        return ImgproxyUrl(request.source, request.options)
+        options = request.options
+        if options.watermark is not None and options.watermark_url is None:
+            options.watermark_url = self.watermark
+            options.by_settings = True
+        return ImgproxyUrl(request.source, options)

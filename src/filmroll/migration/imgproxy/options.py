@@ -78,6 +78,7 @@ class Options:
     expires: int | None = None
     filename: str = ""
     return_attachment: bool = False
+    by_settings: bool = False  # whether a setting had a say in this
 
 
 def read(texts: Iterable[str], presets: Presets) -> Options:
@@ -107,6 +108,7 @@ def _apply(options: Options, text: str, presets: Presets, used: tuple[str, ...])
 def _use(options: Options, name: str, presets: Presets, used: tuple[str, ...]) -> None:
     if name not in presets:
         raise refuse(f"preset:{name}", "it is not among FILMROLL_IMGPROXY_PRESETS")
+    options.by_settings = True
     if name not in used:
         for text in presets[name]:
             _apply(options, text, presets, (*used, name))

@@ -18,6 +18,8 @@ class ThumborUrl:
     request: Request
     expires: None = None
     attachment: None = None
+    lasting: bool = True
+    perhaps_whole: bool = False
 
     @property
     def source(self) -> str:

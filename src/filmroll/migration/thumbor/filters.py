@@ -1,6 +1,7 @@
 """thumbor's filters, one function each: what they come to in a plan."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ from filmroll.migration.thumbor.url import Filter
 _FORMATS = {"jpeg": "jpeg", "jpg": "jpeg"} | {name: name for name in ("png", "webp", "avif", "gif")}
 _MOST_QUALITY = 100
 _LARGEST_BLUR = 150  # px, of thumbor's kernel
+_RADIUS = re.compile(r"[0-9]{1,6}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def _rotate(plan: Plan, one: Filter) -> None:
 
 def _round_corner(plan: Plan, one: Filter) -> None:
     across, _, down = one.argument(0).partition("|")
-    if not across.isascii() or not across.isdigit():
+    if not _RADIUS.fullmatch(across):
         raise refuse(one.text, "the radius is a number of pixels")
     if down and down != across:
         raise refuse(one.text, "corners are round here, not elliptic", "one radius")
