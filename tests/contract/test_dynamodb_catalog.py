@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from filmroll.catalog.dynamodb import DynamoCatalog
+from filmroll.errors import StoreUnavailable
 from filmroll.model import DeliveryState, ImageState, JobState, LineState
 from filmroll.ports import ImageFilter
 from tests.contract.conftest import CATALOGS
@@ -17,7 +18,7 @@ from tests.contract.ledger import (
     queued,
     refers,
 )
-from tests.contract.records import image
+from tests.contract.records import image, job, variant
 from tests.contract.test_catalog_webhooks import delivery, endpoint
 
 
@@ -168,3 +169,84 @@ async def test_an_image_that_two_have_offered_keeps_its_tags(dynamodb, rival):
     assert not standing.taken
     page = await dynamodb.list_images(ImageFilter(tag="t"), 9, None)
     assert [one.id for one in page.items] == [entry.image.id]
+
+
+# ------------------------------------------------------------- between the steps of one end
+
+
+@pytest.fixture
+async def attempt(dynamodb):
+    """An attempt at a job that came after its image."""
+    record = await dynamodb.add_image(image(), None)
+    work = job(image=record.id)
+    await dynamodb.add_job(work)
+    return await dynamodb.claim_job(work.id, 200.0, 60.0)
+
+
+@pytest.fixture
+def then(dynamodb, monkeypatch):
+    """Let something happen once what a job made is kept, before its end is written."""
+
+    def arranged(happens):
+        keep = dynamodb._keep_work
+
+        async def kept(*work):
+            done = await keep(*work)
+            await happens()
+            return done
+
+        monkeypatch.setattr(dynamodb, "_keep_work", kept)
+
+    return arranged
+
+
+def succeeded(attempt):
+    return replace(attempt, state=JobState.SUCCEEDED, finished_at=210.0)
+
+
+async def test_a_burial_before_the_end_of_a_job_is_written_calls_it_off(dynamodb, attempt, then):
+    hook = await dynamodb.add_endpoint(endpoint())
+    told = delivery(hook)
+
+    async def buried():
+        assert await dynamodb.bury_image(attempt.image, 0.0)
+
+    then(buried)
+    made = [variant(image=attempt.image)]
+    assert not await dynamodb.finish_job(succeeded(attempt), None, made, [told])
+    assert (await dynamodb.get_job(attempt.id)).state is JobState.CANCELLED
+    assert await dynamodb.get_delivery(told.id) is None
+    assert await dynamodb.drop_variants(attempt.image) == [made[0].recipe]
+    assert await dynamodb.list_variants(attempt.image) == []
+
+
+async def test_a_burial_ends_a_job_whose_end_broke_off(dynamodb, attempt, then):
+    async def killed():
+        raise StoreUnavailable("killed")
+
+    then(killed)
+    with pytest.raises(StoreUnavailable, match="killed"):
+        await dynamodb.finish_job(succeeded(attempt), None, [variant(image=attempt.image)])
+    await dynamodb.bury_image(attempt.image, 0.0)
+    assert (await dynamodb.get_job(attempt.id)).state is JobState.CANCELLED
+    assert await dynamodb.due_jobs(1e12, 9) == []
+
+
+async def test_an_image_does_not_remember_jobs_that_have_ended(dynamodb, attempt):
+    assert (await dynamodb._read(attempt.image)).works == {attempt.id}
+    assert await dynamodb.finish_job(succeeded(attempt), None, ())
+    assert (await dynamodb._read(attempt.image)).works == frozenset()
+
+
+async def test_no_job_is_begun_for_an_image_that_is_buried_meanwhile(dynamodb, rival, outrun):
+    twin = await dynamodb.add_image(image(), None)
+    ledger = (await dynamodb.add_batch(batch())).id
+    entry = refers(ledger, "a", twin, LineState.PROCESSING)
+
+    async def buried():
+        assert await dynamodb.bury_image(twin.id, 0.0)
+
+    outrun(buried)
+    [standing] = await rival.put_lines(ledger, [entry])
+    assert not standing.taken
+    assert await dynamodb.get_job(entry.job.id) is None

@@ -197,26 +197,35 @@ class Jobs(Variants):
             return replace(_with_end(record, job), outgoing=told)
 
         _, after = await self._change(job.id, finished)
+        if after is not None and job.state.final and job.image not in {"", job.id}:
+            await self._forget_work(job)
         return after is not None
 
     async def _keep_work(
         self, job: Job, image: Image | Outcome | None, variants: Sequence[Variant]
     ) -> bool:
         """Write what a job made of its image; False if that is not there (any more)."""
-
-        def advanced(record: Record) -> Record | None:
-            if not rules.live(record.image):
-                return None
-            works = record.works - {job.id} if job.state.final else record.works
-            found = record.image
-            if image is not None and found is not None:
-                found = rules.advanced(found, image)
-            return replace(record, image=found, works=works)
-
         if variants and not await self.put_variants(job.image, variants):
             return False
+        if image is None:
+            return bool(variants) or rules.live((await self._read(job.image)).image)
+
+        def advanced(record: Record) -> Record | None:
+            if record.image is None or not rules.live(record.image):
+                return None
+            return replace(record, image=rules.advanced(record.image, image))
+
         _, after = await self._change(job.image, advanced)
         return after is not None
+
+    async def _forget_work(self, job: Job) -> None:
+        """Let an image forget a job whose end is written: until then a burial has to end it."""
+
+        def without(record: Record) -> Record | None:
+            left = record.works - {job.id}
+            return None if left == record.works else replace(record, works=left)
+
+        await self._change(job.image, without)
 
     async def _ended(self, job: Job) -> None:
         """Let the end of a job be the end of its line, or of the batch whose work it is."""

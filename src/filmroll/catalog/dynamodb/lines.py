@@ -204,8 +204,8 @@ class Lines(Images):
                 return _Kept.REFUSED
         elif image_id is not None and not await self._begin_anew(image_id, own):
             return _Kept.REFUSED
-        if job is not None and own is None:
-            await self._begin_job(job)
+        if job is not None and own is None and not await self._begin_job(job):
+            return _Kept.REFUSED
         return made
 
     async def _begin_anew(self, image: str, job: Job | None, new: Image | None = None) -> bool:
@@ -230,15 +230,19 @@ class Lines(Images):
         _, after = await self._change(image, begun)
         return after is not None
 
-    async def _begin_job(self, job: Job) -> None:
-        """Write a job, in the place of one that has ended under its id."""
-        if job.image:
-            await self._add_work(job)
+    async def _begin_job(self, job: Job) -> bool:
+        """Write a job, in the place of one that has ended under its id.
+
+        False if its image has been deleted meanwhile.
+        """
+        if job.image and not rules.live(await self._add_work(job)):
+            return False
 
         def begun(record: Record) -> Record | None:
             return None if _goes_on(record.job, job) else replace(record, job=job)
 
         await self._change(job.id, begun)
+        return True
 
     async def _undo(
         self, entries: Sequence[Entry], which: set[int], kept: Mapping[int, _Kept]
