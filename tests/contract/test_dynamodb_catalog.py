@@ -1,13 +1,15 @@
 """What only DynamoDB can show: an index that is behind, and steps that are not one."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
 from filmroll.catalog.dynamodb import DynamoCatalog
 from filmroll.errors import StoreUnavailable
-from filmroll.model import DeliveryState, ImageState, JobState, LineState
-from filmroll.ports import ImageFilter
+from filmroll.model import DeliveryState, ImageState, JobState, LineState, bands
+from filmroll.ports import ImageFilter, Similar
 from tests.contract.conftest import CATALOGS
 from tests.contract.ledger import (
     again,
@@ -18,7 +20,7 @@ from tests.contract.ledger import (
     queued,
     refers,
 )
-from tests.contract.records import image, job, variant
+from tests.contract.records import image, info, job, variant
 from tests.contract.test_catalog_webhooks import delivery, endpoint
 
 
@@ -250,3 +252,98 @@ async def test_no_job_is_begun_for_an_image_that_is_buried_meanwhile(dynamodb, r
     [standing] = await rival.put_lines(ledger, [entry])
     assert not standing.taken
     assert await dynamodb.get_job(entry.job.id) is None
+
+
+# ------------------------------------------------------------------- what a crash leaves behind
+
+
+@pytest.fixture
+def broken(monkeypatch):
+    """Let the process end where it is about to call something."""
+
+    def arranged(owner, name, when=lambda *_: True):
+        call = getattr(owner, name)
+
+        async def ended(*arguments, **values):
+            if when(*arguments):
+                raise StoreUnavailable("killed")
+            return await call(*arguments, **values)
+
+        monkeypatch.setattr(owner, name, ended)
+
+    return arranged
+
+
+async def placed(dynamodb, *partitions):
+    """Return all that lies under these keys of indexes of our own."""
+    return [item for one in partitions async for item in dynamodb._table.query(one)]
+
+
+def looks(phash):
+    return [f"looks#{band:05x}" for band in bands(phash)]
+
+
+async def buried_whole(dynamodb, image_id):
+    """Bury an image and have the housekeeper end what is left of it."""
+    await dynamodb.bury_image(image_id, 0.0)
+    await dynamodb.drop_variants(image_id)
+    await dynamodb.purged(image_id, 1.0, 2.0)
+
+
+async def test_no_look_outlives_its_image_when_its_description_breaks_off(
+    dynamodb, broken, monkeypatch
+):
+    first, second = info(), info(phash="1234567812345678")
+    record = await dynamodb.add_image(image(), None)
+    await dynamodb.put_info(record.id, first)
+    broken(dynamodb._table, "put", lambda item, *_: "info" in item)
+    with pytest.raises(StoreUnavailable, match="killed"):
+        await dynamodb.put_info(record.id, second)
+    monkeypatch.undo()
+    assert await placed(dynamodb, *looks(second.phash))
+    await buried_whole(dynamodb, record.id)
+    assert await placed(dynamodb, *looks(first.phash), *looks(second.phash)) == []
+    assert await dynamodb._table.get(f"info#{record.id}") is None
+
+
+async def test_no_look_outlives_an_image_whose_only_description_breaks_off(
+    dynamodb, broken, monkeypatch
+):
+    record = await dynamodb.add_image(image(), None)
+    broken(dynamodb._table, "put", lambda item, *_: "info" in item)
+    with pytest.raises(StoreUnavailable, match="killed"):
+        await dynamodb.put_info(record.id, info())
+    monkeypatch.undo()
+    assert await dynamodb.get_info(record.id) is None
+    await buried_whole(dynamodb, record.id)
+    assert await placed(dynamodb, *looks(info().phash)) == []
+
+
+async def test_descriptions_at_once_leave_the_look_of_one(dynamodb, rival):
+    record = await dynamodb.add_image(image(), None)
+    hashes = [f"{number:016x}" for number in (0x1111, 0x22220000, 0x333300000000, 0x4444 << 48)]
+    for _ in range(5):
+        told = [info(phash=phash) for phash in hashes]
+        stores = [dynamodb, rival, dynamodb, rival]
+        await asyncio.gather(
+            *(at.put_info(record.id, it) for at, it in zip(stores, told, strict=True))
+        )
+        kept = (await dynamodb.get_info(record.id)).phash
+        for phash in hashes:
+            like = ImageFilter(similar=Similar(phash=phash, distance=0))
+            found = (await dynamodb.list_images(like, 9, None)).items
+            assert len(found) == (phash == kept)
+    await buried_whole(dynamodb, record.id)
+    assert await placed(dynamodb, *(place for phash in hashes for place in looks(phash))) == []
+
+
+async def test_no_tag_outlives_its_image_when_a_burial_breaks_off(dynamodb, broken, monkeypatch):
+    record = await dynamodb.add_image(image(tags=("one", "two")), None)
+    broken(dynamodb._table, "delete_all")
+    with suppress(StoreUnavailable):
+        await dynamodb.bury_image(record.id, 0.0)
+    monkeypatch.undo()
+    assert len(await placed(dynamodb, "tag#one", "tag#two")) == 2
+    await dynamodb.drop_variants(record.id)
+    await dynamodb.purged(record.id, 1.0, 2.0)
+    assert await placed(dynamodb, "tag#one", "tag#two") == []

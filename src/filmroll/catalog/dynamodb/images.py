@@ -99,8 +99,9 @@ class Images(Jobs, Infos):
             job = record.job
             if job is not None and job.image == image:
                 job = rules.cancelled(job, at)
-            told = (*record.outgoing, *deliveries)
-            return replace(record, image=tombstone, job=job, purge_at=purge_at, outgoing=told)
+            after = replace(record, image=tombstone, job=job, purge_at=purge_at)
+            tags = record.image.tags if record.image else ()
+            return replace(after, outgoing=(*record.outgoing, *deliveries), tags=tags)
 
         before, after = await self._change(image, buried)
         if after is None or before.image is None:
@@ -108,7 +109,6 @@ class Images(Jobs, Infos):
         if after.job is not None and after.job is not before.job:
             await self._ledgers.note_end(after.job)
         await together([self.cancel_job(work, at) for work in before.works])
-        await self._untag(before.image, before.image.tags)
         await self._deliver(image, deliveries)
         return True
 
@@ -118,13 +118,16 @@ class Images(Jobs, Infos):
             return ()
         if record.image is not None:
             await self._drop_info(record.image)
+            await self._untag(record.image, record.tags)
         # Those that whoever buried it did not live to cancel.
         await together([self.cancel_job(work, now()) for work in record.works])
         items = [item async for item in self._table.query(image, VARIANT, f"{VARIANT}~")]
         await self._table.delete_all([(image, item["sk"]["S"]) for item in items])
 
         def emptied(record: Record) -> Record | None:
-            return replace(record, variants={}) if record.variants else None
+            if not record.variants and not record.tags:
+                return None
+            return replace(record, variants={}, tags=())
 
         await self._change(image, emptied)
         return [*{*record.variants, *(item["sk"]["S"].removeprefix(VARIANT) for item in items)}]

@@ -6,14 +6,15 @@ the few bands of which each near hash has at least one, see ``near_bands``.
 
 # ruff: noqa: D102 - ports.Catalog says what each method promises
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Sequence
+from typing import Any
 
 from filmroll.catalog import rules
 from filmroll.catalog.dynamodb.merging import merged
 from filmroll.catalog.dynamodb.part import Part
 from filmroll.catalog.dynamodb.record import pack, unpack
 from filmroll.catalog.dynamodb.schema import RECORD, moment
-from filmroll.catalog.dynamodb.table import Item, Key, text, together
+from filmroll.catalog.dynamodb.table import Contested, Item, Key, contest, number, text, together
 from filmroll.model import Image, Info, bands, distance, near_bands
 from filmroll.ports import Similar
 
@@ -23,32 +24,59 @@ class Infos(Part):
 
     async def get_info(self, image: str) -> Info | None:
         item = await self._table.get(_key(image))
-        return None if item is None else unpack(Info, item["info"])
+        return unpack(Info, item["info"]) if item and "info" in item else None
 
     async def put_info(self, image: str, info: Info) -> bool:
-        record = (await self._read(image)).image
-        if record is None or not rules.live(record):
+        async def attempt() -> Image | None:
+            record = (await self._read(image)).image
+            if record is not None and rules.live(record):
+                await self._describe(record, info)
+            return record
+
+        async with self._turn(_key(image)):
+            record = await contest(attempt)
+        if record is None:
             return False
-        kept = await self.get_info(image)
-        places = _places(record, info)
-        # First the places: if this ends half-way, the image is found, and described once more.
+        # Looked at afterwards: whoever buries it from now on finds all of it.
+        if rules.live(record) and rules.live((await self._read(image)).image):
+            return True
+        await self._drop_info(record, info.phash)
+        return False
+
+    async def _describe(self, image: Image, info: Info) -> None:
+        """Write information and its places; Contested if somebody else does so meanwhile.
+
+        First the hash: however this ends, it is known where the image may stand. Then the places:
+        if it ends half-way, the image is found, and described once more.
+        """
+        hashes = _hashes(info.phash)
+        noted = await self._note(image.id, hashes)
+        places = _places(image, hashes)
         added = [
             {"pk": text(pk), "sk": text(sk), "phash": text(info.phash or "")} for pk, sk in places
         ]
         await together([self._table.put(item) for item in added])
-        await self._table.put({"pk": text(_key(image)), "sk": text(RECORD), "info": pack(info)})
-        if kept is not None:
-            await self._table.delete_all(sorted({*_places(record, kept)} - {*places}))
-        # Looked at afterwards: whoever buries it from now on finds them.
-        if rules.live((await self._read(image)).image):
-            return True
-        await self._drop_info(record)
-        return False
+        await self._table.delete_all(sorted({*_places(image, _known(noted))} - {*places}))
+        key = {"pk": text(_key(image.id)), "sk": text(RECORD)}
+        whole = key | {"rev": noted["rev"], "info": pack(info)} | _attribute(hashes)
+        if not await self._table.put(whole, "rev = :rev", rev=noted["rev"]):
+            raise Contested
 
-    async def _drop_info(self, image: Image) -> None:
-        kept = await self.get_info(image.id)
-        if kept is not None:
-            await self._table.delete_all([*_places(image, kept), (_key(image.id), RECORD)])
+    async def _note(self, image: str, hashes: Sequence[str]) -> Item:
+        """Note by which hashes an image is going to stand in the index; return all there is."""
+        change = "ADD rev :one, hashes :hashes" if hashes else "ADD rev :one"
+        values = {"one": number(1)} | _attribute(hashes)
+        noted = await self._table.update((_key(image), RECORD), change, "", values)
+        assert noted is not None, "it has no condition"
+        return noted
+
+    async def _drop_info(self, image: Image, phash: str | None = None) -> None:
+        """Remove the information of an image; ``phash`` is one by which it may stand besides."""
+        key = _key(image.id)
+        item = await self._table.get(key)
+        hashes = {*_known(item or {}), *_hashes(phash)}
+        if item is not None or hashes:
+            await self._table.delete_all([*_places(image, hashes), (key, RECORD)])
 
     def _looking_like(
         self, similar: Similar, first: str, last: str, limit: int
@@ -81,12 +109,24 @@ async def _once(places: AsyncIterator[tuple[str, str]]) -> AsyncIterator[tuple[s
         last = place
 
 
-def _places(image: Image, info: Info) -> list[Key]:
+def _hashes(phash: str | None) -> Sequence[str]:
+    return () if phash is None else (phash,)
+
+
+def _known(item: Item) -> Sequence[str]:
+    """Return the hashes by which the index may have an image."""
+    known: Sequence[str] = item.get("hashes", {"SS": ()})["SS"]
+    return known
+
+
+def _attribute(hashes: Sequence[str]) -> dict[str, Any]:
+    return {"hashes": {"SS": [*hashes]}} if hashes else {}  # no set is empty
+
+
+def _places(image: Image, hashes: Iterable[str]) -> list[Key]:
     """Return where the index has an image that looks so."""
-    if info.phash is None:
-        return []
     place = moment(image.created_at, image.id)
-    return [(_band(band), place) for band in bands(info.phash)]
+    return [(_band(band), place) for phash in hashes for band in bands(phash)]
 
 
 def _band(band: int) -> str:

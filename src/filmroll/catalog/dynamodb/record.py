@@ -57,6 +57,7 @@ class Record:
     last: UploadPart | None = None  # of the upload; the others have items of their own
     purge_at: float | None = None
     purged: bool = False  # once
+    tags: tuple[str, ...] = ()  # under which the index may still have a tombstone
 
     @property
     def blank(self) -> bool:
@@ -89,6 +90,8 @@ def write(record: Record) -> dict[str, Any]:
         item["purge_at"] = number(record.purge_at)
     if record.purged:
         item["purged"] = {"BOOL": True}
+    if record.tags:
+        item["tags"] = {"SS": sorted(record.tags)}
     return item | _due(record)
 
 
@@ -110,6 +113,7 @@ def read(item: Item | None, id_: str = "") -> Record:
         last=unpack(UploadPart, item["last"]) if "last" in item else None,
         purge_at=float(item["purge_at"]["N"]) if "purge_at" in item else None,
         purged="purged" in item,
+        tags=tuple(item.get("tags", {"SS": ()})["SS"]),
     )
 
 
