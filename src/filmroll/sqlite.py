@@ -1,14 +1,18 @@
 """One SQLite file for one process: reads at once, writes in groups.
 
-Reads run in the event loop's thread: in WAL mode they wait for nobody. Writes go to a thread that
-commits all that wait in one transaction. Several processes may share the file: they take turns by
-a lock file, because SQLite's own waiting is neither fair nor quick.
+Reads run in the event loop's thread: in WAL mode they wait for nobody. Those that may have to look
+at many rows have a thread and a connection of their own, one after the other. Writes go to a thread
+that commits all that wait in one transaction. Several processes may share the file: they take turns
+by a lock file, because SQLite's own waiting is neither fair nor quick.
 """
 
+import asyncio
 import fcntl
 import os
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 
@@ -49,8 +53,8 @@ class Database:
                 path.touch(PRIVATE)  # SQLite would let everyone read the secrets in it
                 self._writer = _connect(path)
                 _migrate(self._writer, migrations)
-            self._reader = _connect(path)
-            self._reader.pragma("query_only", 1)
+            self._reader, self._searcher = _connect_reader(path), _connect_reader(path)
+        self._searches = ThreadPoolExecutor(1, f"filmroll-{path.stem}-search")
         self._writes: Committer[_Write, Any] = Committer(f"filmroll-{path.stem}", self._commit)
 
     def read(
@@ -62,6 +66,17 @@ class Database:
         """Run a query on what is committed."""
         with _translated():
             return query(self._reader, *args, **kwargs)
+
+    async def search(
+        self,
+        query: Callable[Concatenate[apsw.Connection, P], Result],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Result:
+        """Run a query that may take long, as ``read`` does, without holding up the event loop."""
+        run = partial(query, self._searcher, *args, **kwargs)
+        with _translated():
+            return await asyncio.get_running_loop().run_in_executor(self._searches, run)
 
     async def write(
         self,
@@ -77,8 +92,10 @@ class Database:
     async def close(self) -> None:
         """Finish what waits and close the file."""
         await self._writes.close()
+        self._searches.shutdown()
         with _translated():
             self._reader.close()
+            self._searcher.close()
             self._writer.close()
         os.close(self._lock)
 
@@ -171,6 +188,12 @@ def _connect(path: Path) -> apsw.Connection:
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "full")
     connection.pragma("wal_autocheckpoint", _LOG_PAGES)
+    return connection
+
+
+def _connect_reader(path: Path) -> apsw.Connection:
+    connection = _connect(path)
+    connection.pragma("query_only", 1)
     return connection
 
 

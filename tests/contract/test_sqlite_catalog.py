@@ -8,11 +8,11 @@ import apsw
 import pytest
 
 from filmroll.catalog.records import encode, others
-from filmroll.catalog.sqlite import SqliteCatalog
+from filmroll.catalog.sqlite import SqliteCatalog, images
 from filmroll.catalog.sqlite.tables import MIGRATIONS
 from filmroll.errors import StoreUnavailable
-from filmroll.model import Job, JobState, new_id
-from filmroll.ports import ImageFilter
+from filmroll.model import Job, JobState, bands, new_id
+from filmroll.ports import ImageFilter, Similar
 from tests.contract.children import run_children
 from tests.contract.records import image, job
 
@@ -26,6 +26,34 @@ async def sqlite(tmp_path):
 
 def sound(path) -> bool:
     return apsw.Connection(str(path)).pragma("integrity_check") == "ok"
+
+
+async def test_a_search_through_a_crowded_band_holds_up_nobody(sqlite, tmp_path):
+    """Twenty thousand hashes end alike; none is like the one that is looked for."""
+    crowd = [
+        (bands(phash)[0], float(number), f"{number:026d}", phash)
+        for number in range(20_000)
+        if (phash := f"{number * 0x9E3779B97F4A7C15 % (1 << 48):012x}0000")
+    ]
+    with apsw.Connection(str(tmp_path / "catalog.db")) as writer:
+        writer.executemany("INSERT INTO looks VALUES (?, ?, ?, ?)", crowd)
+    like = ImageFilter(similar=Similar(phash="123456789abc0000", distance=3))
+    searches = [asyncio.create_task(sqlite.list_images(like, 9, None)) for _ in range(2)]
+    turns = 0
+    while not all(search.done() for search in searches):
+        await asyncio.sleep(0)
+        turns += 1
+    assert [search.result().items for search in searches] == [(), ()]
+    assert turns > 5
+
+
+async def test_what_a_search_meets_is_told_as_ever(sqlite, monkeypatch):
+    def broken(*_):
+        raise apsw.CorruptError("it is")
+
+    monkeypatch.setattr(images, "_select", broken)
+    with pytest.raises(StoreUnavailable):
+        await sqlite.list_images(ImageFilter(similar=Similar(phash="0" * 16, distance=3)), 9, None)
 
 
 async def test_a_write_is_seen_by_another_store_at_once(sqlite, tmp_path):

@@ -35,7 +35,11 @@ class Images(Part):
         return await self._db.write(_update, image)
 
     async def list_images(self, where: ImageFilter, limit: int, cursor: str | None) -> ImagePage:
-        found = self._db.read(_select, where, limit + 1, cursors.position(cursor, where))
+        before = cursors.position(cursor, where)
+        if where.similar is None:
+            found = self._db.read(_select, where, limit + 1, before)
+        else:  # many may share a band with it, and none be like it
+            found = await self._db.search(_select, where, limit + 1, before)
         items, following = cursors.page(found, limit, where)
         return ImagePage(items=items, next_cursor=following)
 
