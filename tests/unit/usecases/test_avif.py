@@ -23,7 +23,10 @@ from filmroll.model import (
 )
 from filmroll.ports import DeliveryFilter
 from filmroll.usecases.avif import AVIF_PIXELS, When, avif_job, useful, when_made
+from filmroll.usecases.batch.entries import Twins
+from filmroll.usecases.batch.lines import Said
 from filmroll.usecases.resolve import Resolver
+from tests.contract.ledger import batch, line
 from tests.unit.usecases.house import House
 
 SMALL = Header(format="jpeg", width=1_000, height=1_000)
@@ -127,6 +130,18 @@ async def test_a_huge_one_is_not_even_tried(house) -> None:
     await house.processing.run_job(job.id)
     assert set(await made(house, image)) == {WEBP.canonical(), BASIC.canonical()}
     assert await house.catalog.due_jobs(now(), 10) == []
+
+
+async def test_a_line_does_not_wait_for_what_is_never_made_of_its_image(house) -> None:
+    """Neither when it is all there is to make, nor when the image has nothing yet."""
+    image, job = await kept(house, HUGE, [WEBP, BASIC])
+    wanted = batch(variants=tuple(one.canonical() for one in (AVIF, WEBP, BASIC)))
+    refers = line(wanted.id, "a.jpg")
+    begun = await Twins(house.catalog).reference(wanted, refers, Said(), image)
+    assert begun.job is not None
+    assert begun.job.instructions == (WEBP.canonical(), BASIC.canonical())
+    await house.processing.run_job(job.id)
+    assert (await Twins(house.catalog).reference(wanted, refers, Said(), image)).job is None
 
 
 async def test_a_small_one_and_one_that_is_named_are_made_with_the_rest(house) -> None:
