@@ -381,3 +381,9 @@ def test_sharpenings_in_a_row_cost_their_sum() -> None:
 
     once = min(seconds(1) for _attempt in range(3))
     assert seconds(8) < 3 * 8 * once  # each had the one before done again: 9 × 8 of them
+
+
+def test_white_turned_on_white_stays_white() -> None:
+    for angle in (7, 30, 45.5):
+        image = lossless(flat(*WHITE).pngsave_buffer(), f"rotate:angle={angle},background=ffffff")
+        assert image.min() == 255

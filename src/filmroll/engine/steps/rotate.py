@@ -50,4 +50,4 @@ def turned(image: pyvips.Image, angle: float, size: Size) -> pyvips.Image:
             background=[0],
         )
     )
-    return spun.unpremultiply().cast("uchar").copy(interpretation="srgb")
+    return spun.unpremultiply().rint().cast("uchar").copy(interpretation="srgb")
