@@ -11,6 +11,7 @@ from typing import assert_never
 
 from filmroll.errors import InvalidInstructions, TooManyPixels
 from filmroll.instructions import (
+    MAX_GROWN_PIXELS,
     MAX_SIDE,
     Adjust,
     Blur,
@@ -190,12 +191,15 @@ def size_after(instructions: Instructions, size: Size, start: int = 0) -> Size:
     What a trim leaves is only known once it has run: until then it counts as if it cut nothing
     away, and whoever runs it asks again for the operations after it.
     Raises InvalidInstructions with a pointer if a crop leaves the picture, TooManyPixels if a
-    side grows past what formats can hold, be it only on the way.
+    side grows past what formats can hold or the area past what can be encoded, be it only on
+    the way.
     """
     for position, operation in enumerate(instructions.operations[start:], start):
         before, size = size, _after(operation, size, f"/{position}")
         if size.pixels > before.pixels or size.side > before.side:
             _check_sides(size, f"/{position}")
+        if size.pixels > before.pixels:
+            _check_area(size, f"/{position}")
     _check_sides(size, "")
     return size
 
@@ -207,6 +211,17 @@ def _check_sides(size: Size, pointer: str) -> None:
             f"most {MAX_SIDE}. Resize it before.",
             limit=MAX_SIDE,
             actual=size.side,
+            pointer=pointer,
+        )
+
+
+def _check_area(size: Size, pointer: str) -> None:
+    if size.pixels > MAX_GROWN_PIXELS:
+        raise TooManyPixels(
+            f"The picture would grow to {size.width} × {size.height} pixels, which are "
+            f"{size.pixels}; at most {MAX_GROWN_PIXELS} are made. Ask for fewer.",
+            limit=MAX_GROWN_PIXELS,
+            actual=size.pixels,
             pointer=pointer,
         )
 

@@ -18,7 +18,8 @@ from filmroll.geometry import (
     scaling,
     size_after,
 )
-from filmroll.instructions import MAX_SIDE, Crop, Resize, Rotate, Round, parse
+from filmroll.instructions import MAX_GROWN_PIXELS, MAX_SIDE, Crop, Resize, Rotate, Round, parse
+from filmroll.limits import Limits
 
 SIDES = st.one_of(st.integers(1, 40), st.integers(1, 65_535), st.sampled_from([1, 2, 65_535]))
 SIZES = st.builds(Size, SIDES, SIDES)
@@ -110,6 +111,18 @@ def test_no_side_grows_past_what_formats_hold(text: str) -> None:
     with pytest.raises(TooManyPixels) as caught:
         after(text, 100, 65_535)
     assert caught.value.figures["limit"] == MAX_SIDE
+
+
+def test_nothing_grows_past_what_encoders_have_memory_for() -> None:
+    pad = "resize:width={},height={},fit=pad"
+    with pytest.raises(TooManyPixels) as caught:
+        after(f"flip:axis=x/{pad.format(16_383, 16_383)}/crop:width=9,height=9", 100, 100)
+    assert caught.value.figures == {
+        "limit": MAX_GROWN_PIXELS, "actual": 16_383**2, "pointer": "/1"
+    }  # fmt: skip
+    assert after(pad.format(10_000, 10_000), 100, 100) == (10_000, 10_000)
+    assert Limits().max_pixels <= MAX_GROWN_PIXELS
+    assert after("flip:axis=x", 12_000, 12_000) == (12_000, 12_000)  # where so much is taken
 
 
 def test_operations_before_the_start_do_not_count() -> None:

@@ -2,7 +2,19 @@
 
 import pyvips
 
-_OUT_OF_MEMORY = "out of memory"
+# So libvips says it, and the encoders of JPEG, AVIF and WebP. Some have no word of their own for
+# it; but nothing else makes them fail on a picture that keeps all limits.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "failed to allocate",
+    "Insufficient memory",
+    "Memory allocation error",
+    "Initialization problem",
+    "Encoding problem",
+    "unable to encode",
+    "picture memory error",
+    "anim add error",
+)
 
 
 def words(error: pyvips.Error) -> str:
@@ -19,4 +31,5 @@ def words(error: pyvips.Error) -> str:
 
 def memory_ran_out(error: pyvips.Error) -> bool:
     """Whether the memory limit of the child is what stopped libvips."""
-    return _OUT_OF_MEMORY in str(error.detail)
+    said = str(error.detail)
+    return any(words in said for words in _OUT_OF_MEMORY)

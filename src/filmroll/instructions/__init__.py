@@ -23,6 +23,7 @@ from filmroll.instructions.grammar import (
 from filmroll.instructions.operations import (
     AUTO,
     AUTO_FORMATS,
+    MAX_GROWN_PIXELS,
     MAX_SIDE,
     OPERATIONS,
     Adjust,
@@ -49,6 +50,7 @@ __all__ = [
     "AUTO_FORMATS",
     "ENGINE_VERSION",
     "MAX_OPERATIONS",
+    "MAX_GROWN_PIXELS",
     "MAX_SIDE",
     "MAX_TEXT",
     "OPERATIONS",

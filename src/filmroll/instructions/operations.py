@@ -16,6 +16,9 @@ from filmroll.instructions.values import (
 )
 
 MAX_SIDE = 16_383  # px; the largest side that every output format can hold (WebP)
+# A picture that grows may have as many as an original by default: encoders hold all of them at
+# once, several times over, in the memory that one picture may have.
+MAX_GROWN_PIXELS = 100_000_000
 
 # What ``format=auto`` comes to, once it is known what is shown where the picture goes: for each
 # word the formats that may be chosen beside those that everything shows (JPEG, PNG, GIF).

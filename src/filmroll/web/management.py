@@ -9,7 +9,7 @@ from pydantic import Field
 
 from filmroll.errors import InvalidRequest
 from filmroll.faces import installed
-from filmroll.instructions import MAX_OPERATIONS, MAX_SIDE, Instructions
+from filmroll.instructions import MAX_GROWN_PIXELS, MAX_OPERATIONS, MAX_SIDE, Instructions
 from filmroll.model import MAX_DISTANCE, Image, Scope, Variant, VariantState
 from filmroll.ports import ImageFilter, Similar
 from filmroll.usecases.avif import AVIF_PIXELS, useful
@@ -245,6 +245,7 @@ def _add_limits(router: APIRouter, services: Services) -> None:
                 "side": settings.max_side,
                 "frames": settings.max_frames,
                 "variant_side": MAX_SIDE,
+                "grown_pixels": MAX_GROWN_PIXELS,
                 "avif_pixels_at_once": AVIF_PIXELS,
                 "variants_per_request": MAX_VARIANTS,
                 "operations": MAX_OPERATIONS,

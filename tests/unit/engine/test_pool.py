@@ -106,6 +106,17 @@ async def test_many_steps_of_a_long_animation_fit_into_memory() -> None:
     assert picture.frames == 100
 
 
+@pytest.mark.parametrize("memory", [300, 500])
+@pytest.mark.parametrize("form", ["jpeg", "webp", "avif"])
+async def test_result_that_its_encoder_has_no_memory_for_is_a_limit(form: str, memory: int) -> None:
+    text = f"resize:width=10000,height=10000,fit=pad,background=ffffff/output:format={form}"
+    async with pool(memory=memory << 20) as engine:
+        with file() as source:
+            [problem] = await engine.make(source, [parse(text)], {})
+    assert isinstance(problem, Problem)
+    assert problem.code == "processing-limit", problem
+
+
 async def test_overlay_comes_by_descriptor() -> None:
     mark = "d" * 26
     wanted = [parse(f"watermark:image={mark},position=nw/output:format=png")]
