@@ -19,7 +19,7 @@ from filmroll.engine.faults import too_much_memory, too_slow
 from filmroll.errors import EngineCrashed, FilmrollError
 from filmroll.limits import Limits
 
-_PAGE = os.sysconf("SC_PAGE_SIZE")
+_PAGE, _TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
 _LAST_WORDS = 4096  # bytes of standard error that are worth a log line
 _MEMORY_WORDS = ("failed to allocate", "out of memory", "Cannot allocate memory", "MemoryError")
 
@@ -60,6 +60,15 @@ class ChildProcess:
     def alive(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that it has had; 0 if it is gone."""
+        try:
+            behind_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2]
+        except OSError:
+            return 0.0
+        user, system = behind_name.split()[11:13]
+        return (int(user) + int(system)) / _TICKS
 
     @property
     def worn(self) -> bool:

@@ -4,12 +4,15 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from filmroll.engine.faults import too_slow
+from filmroll.engine.faults import too_busy, too_slow
 from filmroll.engine.process import Bounds, ChildProcess
 from filmroll.engine.wire import Hangup
 from filmroll.errors import InternalError, Overloaded
 
 _START = 30.0  # seconds that a loaded machine may need to start Python
+# A job that got so much of its CPU time by the end of its wall time took too long itself; what got
+# less was kept from working by others.
+_USED = 0.9
 
 
 class Supervisor:
@@ -52,16 +55,21 @@ class Supervisor:
         """Have the child do a job.
 
         Raises ProcessingLimit if it took too much, EngineCrashed if the child died of it,
-        InternalError if there is none, Overloaded if the engine is closed meanwhile. Whoever is
-        cancelled takes the child along: nobody wants its work any more.
+        InternalError if there is none, Overloaded if the engine is closed meanwhile or the machine
+        has no time for it. Whoever is cancelled takes the child along: nobody wants its work any
+        more.
         """
         self.uses += 1
         child = await self.start()
+        before, wall = child.cpu_seconds(), self._bounds.seconds * self._bounds.stretch
         try:
-            async with asyncio.timeout(self._bounds.seconds * self._bounds.stretch):
+            async with asyncio.timeout(wall):
                 answer = await child.ask(request, descriptors)
         except TimeoutError:
+            used = child.cpu_seconds() - before
             self.retire()
+            if used < _USED * self._bounds.seconds:
+                raise too_busy(wall, used) from None
             raise too_slow(self._bounds.seconds) from None
         except Hangup:
             self._refuse_if_closed()

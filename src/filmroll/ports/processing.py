@@ -43,7 +43,7 @@ class Engine(Protocol):
         watermark images by id. A fault of one variant is a Problem in its place; a fault of the
         source raises CorruptImage, UnsupportedMedia, TooManyPixels, TooManyFrames or
         ProcessingLimit. Raises EngineCrashed when the child died of it, Overloaded at once when
-        the waiting line is full.
+        the waiting line is full, or late when the machine had no time for the job.
         """
 
     async def describe(self, source: BinaryIO) -> Info:

@@ -167,13 +167,23 @@ def _busy(pid: int) -> bool:
 
 
 async def test_slow_job_is_ended() -> None:
-    async with pool(seconds=0.7) as engine:
+    async with pool(seconds=0.7, stretch=30) as engine:  # only its own time counts
         [pid] = engine.pids()
         with file() as source, pytest.raises(ProcessingLimit) as caught:
             await engine.make(source, SLOW, {})
         assert caught.value.figures["limit"] == 0.7
         assert await works(engine)
         await eventually(lambda: not alive(pid))
+
+
+async def test_job_that_the_machine_has_no_time_for_is_told_to_come_again() -> None:
+    async with pool(seconds=0.7) as engine:
+        [pid] = engine.pids()
+        os.kill(pid, signal.SIGSTOP)  # as if all others came first
+        with file() as source, pytest.raises(Overloaded, match="too busy") as caught:
+            await engine.make(source, SMALL, {})
+        assert caught.value.figures["retry_after"] == 10
+        assert await works(engine)
 
 
 def test_child_ends_itself_when_its_cpu_time_is_over() -> None:
