@@ -248,6 +248,28 @@ def test_a_watermark_may_be_a_source_too(http: httpx.Client, origin: Origin, pho
     problem(missing, 404, "not-found")
 
 
+def test_a_query_belongs_to_thumbors_source_and_not_to_imgproxys(
+    http: httpx.Client, origin: Origin
+) -> None:
+    """thumbor hands a request's query on to the source's server, imgproxy cuts it off."""
+    body = jpeg(200, 100, 84)
+    url = origin.shows("/photos/q.jpg", body)
+    first = origin.shows("/photos/q.jpg?id=1&t=a%26b", jpeg(100, 100, 85))
+    origin.shows("/photos/q.jpg?id=2", jpeg(100, 200, 86))
+    path = f"/i/thumbor/unsafe/50x0/{url}"
+    shapes = {"": (50, 25), "?id=1&t=a%26b": (50, 50), "?id=2": (50, 100)}
+    for _ in range(2):
+        for query, expected in shapes.items():
+            assert size(http.get(path + query)) == expected
+    assert size(http.get(f"{path}?dl=a.jpg&id=2&exp=1&kid=x")) == (50, 100)  # ours are not theirs
+    assert size(http.get(f"{path}?exp=1")) == (50, 25)
+    assert size(http.get(f"/i/thumbor/unsafe/60x0/{quote(first, safe='')}")) == (60, 60)
+    for source in (url, f"{url}@png"):
+        assert size(http.get(f"/i/imgproxy/_/w:50/plain/{source}?id=2")) == (50, 25)
+    problem(http.get(f"{path}?id=2&sig=x"), 422, "untranslatable")
+    assert size(http.get(f"/i/thumbor/unsafe/50x0/{kept_of(http, body)['id']}?v=2")) == (50, 25)
+
+
 # ---------------------------------------------------------------------------- what goes wrong
 
 
@@ -457,6 +479,22 @@ def test_signed_urls_are_answered_where_access_is_not_open(closed: Service, orig
             problem(http.get(path.replace("300", "301", 1)), 403, "invalid-signature")
 
 
+def test_no_query_is_taken_beside_a_signature(closed: Service, origin: Origin) -> None:
+    """Signatures are over paths: a query would let anybody choose another source."""
+    url = origin.shows("/photos/fixed.jpg", jpeg(64, 48, 87))
+    with closed.client() as http:
+        path = signed_thumbor(f"30x0/{url}")
+        assert http.get(path).status_code == 200
+        body = problem(http.get(f"{path}?v=2"), 422, "untranslatable")
+        assert body["option"] == "?v=2"
+        assert "%3Fv=2" in str(body["detail"])
+        assert http.get(f"{path}?dl=a.jpg").status_code == 200
+        problem(http.get(f"{path[:-1]}?v=2"), 403, "invalid-signature")
+        origin.shows("/photos/fixed.jpg?v=2", jpeg(48, 48, 88))
+        assert size(http.get(signed_thumbor(f"30x0/{url}%3Fv=2"))) == (30, 30)
+    assert origin.asked.count("/photos/fixed.jpg?v=2") == 1
+
+
 def test_unsigned_urls_are_refused_there(closed: Service, origin: Origin) -> None:
     origin.shows("/photos/unsigned.jpg", jpeg(64, 48, 81))
     with closed.client() as http:
@@ -515,6 +553,11 @@ def test_translate_prints_the_path_that_asks_for_the_same(tmp_path: Path) -> Non
     assert (done.returncode, done.stdout) == (1, "")
     assert "--size" in done.stderr
     assert len(done.stderr.splitlines()) == 3
+    for server, path, source in (
+        ("thumbor", "/unsafe/9x9/b.jpg?v=2", "b.jpg?v=2"),
+        ("imgproxy", "/sig/w:9/plain/b.jpg?v=2", "b.jpg"),
+    ):
+        assert f"source: {source}\n" in filmroll("translate", server, path).stderr
 
 
 @pytest.mark.parametrize(

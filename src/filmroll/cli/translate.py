@@ -40,7 +40,7 @@ def translate(
 ) -> None:
     """Print the path that asks Filmroll for the same picture. Signatures are not looked at."""
     settings = load_settings()
-    path = urlsplit(url).path.lstrip("/").partition("/")[2]
+    path = _path(server, url)
     sources, header = settings.source_bases, _header(size, source_format)
     with faults_in_one_line():
         foreign = _read(settings, server, path)
@@ -50,6 +50,13 @@ def translate(
         except Untranslatable as fault:
             fail(fault.detail, *([] if header else ["Some options need --size, such as 800x600."]))
     typer.echo(f"/i/{image}" + (f"/{made.canonical()}" if made else ""))
+
+
+def _path(server: Server, url: str) -> str:
+    """Return what follows the signature; imgproxy looks at no query."""
+    parts = urlsplit(url)
+    query = f"?{parts.query}" if server is Server.THUMBOR and parts.query else ""
+    return parts.path.lstrip("/").partition("/")[2] + query
 
 
 def _read(settings: Settings, server: Server, path: str) -> Foreign:

@@ -54,7 +54,7 @@ class Sources:
 
     def find(self, text: str) -> Source:
         """Return what a source is here; raise UnknownSource."""
-        bare = text.removeprefix("local://").strip("/")
+        bare = text.removeprefix("local://").partition("?")[0].strip("/")
         if is_id(bare):
             return Source(bare)
         for url in self._candidates(text):

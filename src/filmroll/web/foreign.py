@@ -7,7 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from urllib.parse import unquote, urlencode
+from string import punctuation
+from urllib.parse import quote, unquote, unquote_plus, urlencode
 
 from starlette.requests import Request
 from starlette.types import Send
@@ -24,6 +25,7 @@ from filmroll.migration import (
     verify_thumbor,
 )
 from filmroll.migration.imgproxy import restored
+from filmroll.migration.refusal import refuse
 from filmroll.model import Header, now
 from filmroll.settings import Settings
 from filmroll.web.access import Gate, Permit
@@ -33,7 +35,8 @@ from filmroll.web.services import Services
 FOREIGN = ("/i/thumbor/", "/i/imgproxy/")
 _SERVERS = {"thumbor", "imgproxy"}
 _REMEMBERED = 4096  # translations; they stay right, since images do not change
-_LONGEST = 1024  # bytes of a path whose translation is remembered
+_LONGEST = 1024  # characters of a URL whose translation is remembered
+_OWN = {"exp", "kid", "sig", "dl"}  # of a query: said to Filmroll, not to a source's server
 
 Verify = Callable[[str, str], None]  # of a signature, and the path that it is for
 
@@ -44,6 +47,7 @@ class _Server:
 
     read: Callable[[str], Foreign]
     verify: Verify | None
+    queried: bool  # whether a URL's query belongs to its source
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +72,18 @@ class ForeignRoute:
             "thumbor": _thumbor(services.settings),
             "imgproxy": _imgproxy(services.settings),
         }
-        self._known: OrderedDict[bytes, _Translation] = OrderedDict()
+        self._known: OrderedDict[str, _Translation] = OrderedDict()
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
         if await answers_options(request, send):
             return
-        raw: bytes = request.scope["raw_path"]
-        server, signature, path = _split(raw)
-        permit = await self._permit(request, self._servers[server], signature, path)
-        found = await self._translated(raw, self._servers[server], path)
+        name, signature, path = _split(request.scope["raw_path"])
+        server = self._servers[name]
+        permit = await self._permit(request, server, signature, path)
+        if server.queried:
+            path += _query(request, signed=server.verify is not None)
+        found = await self._translated(name, path)
         if found.expires is not None:
             if found.expires < now():
                 raise ExpiredSignature("The URL was good until expires.", limit=found.expires)
@@ -96,13 +102,14 @@ class ForeignRoute:
         server.verify(signature, path)
         return Permit()
 
-    async def _translated(self, raw: bytes, server: _Server, path: str) -> _Translation:
-        if (known := self._known.get(raw)) is not None:
-            self._known.move_to_end(raw)
+    async def _translated(self, name: str, path: str) -> _Translation:
+        key = f"{name} {path}"
+        if (known := self._known.get(key)) is not None:
+            self._known.move_to_end(key)
             return known
-        found = await self._translate(server.read(path))
-        if found.known and len(raw) <= _LONGEST:
-            self._known[raw] = found
+        found = await self._translate(self._servers[name].read(path))
+        if found.known and len(key) <= _LONGEST:
+            self._known[key] = found
         if len(self._known) > _REMEMBERED:
             self._known.popitem(last=False)
         return found
@@ -152,17 +159,17 @@ def _thumbor(settings: Settings) -> _Server:
         verify_thumbor(key, signature, path)
 
     key = settings.thumbor_key
-    return _Server(thumbor.read, partial(verify, key) if key else None)
+    return _Server(thumbor.read, partial(verify, key) if key else None, queried=True)
 
 
 def _imgproxy(settings: Settings) -> _Server:
     presets = parse_presets(settings.imgproxy_presets)
     imgproxy = Imgproxy(presets=presets, watermark=settings.imgproxy_watermark)
     if settings.imgproxy_key is None or settings.imgproxy_salt is None:
-        return _Server(imgproxy.read, None)
+        return _Server(imgproxy.read, None, queried=False)
     size = settings.imgproxy_signature_bytes
     keys = imgproxy_keys(settings.imgproxy_key, settings.imgproxy_salt, size)
-    return _Server(imgproxy.read, keys.verify)
+    return _Server(imgproxy.read, keys.verify, queried=False)
 
 
 def _split(raw: bytes) -> tuple[str, str, str]:
@@ -183,3 +190,23 @@ def without_signature(raw: bytes) -> bytes:
     if server.decode("ascii", "replace") not in _SERVERS:
         return b"/i/-"
     return b"/i/%b/-/%b" % (server, rest.partition(b"/")[2])
+
+
+def _query(request: Request, *, signed: bool) -> str:
+    """Return a query with its mark, as it was sent, without what is said to Filmroll; or "".
+
+    No signature is over a query, thumbor's as little as ours: beside one it is refused.
+    """
+    sent = quote(request.scope["query_string"], safe=punctuation)
+    others = [part for part in sent.split("&") if part and _name(part) not in _OWN]
+    if not others:
+        return ""
+    query = "&".join(others)
+    if signed or "sig" in request.query_params:
+        why = "a query is not signed, so that anybody could have another source fetched"
+        raise refuse(f"?{query}", why, f"%3F{query}, within what is signed,")
+    return f"?{query}"
+
+
+def _name(part: str) -> str:
+    return unquote_plus(part.partition("=")[0])

@@ -32,5 +32,5 @@ class ThumborUrl:
 
 
 def read(path: str) -> ThumborUrl:
-    """Read what follows the signature, percent-encoded as it was sent."""
+    """Read what follows the signature, with its query, percent-encoded as it was sent."""
     return ThumborUrl(parse(path))

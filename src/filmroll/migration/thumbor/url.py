@@ -80,7 +80,11 @@ class Request:
 
 
 def parse(path: str) -> Request:
-    """Read what follows the signature; raise InvalidRequest or Untranslatable."""
+    """Read what follows the signature; raise InvalidRequest or Untranslatable.
+
+    A query belongs to the image, as it is: it goes to the server that the image is fetched from.
+    """
+    path, mark, query = path.partition("?")
     # Browsers and proxies write parentheses in either way; they belong to the grammar.
     parts = _PARTS.fullmatch(path.replace("%28", "(").replace("%29", ")"))
     if parts is None:
@@ -89,7 +93,7 @@ def parse(path: str) -> Request:
         raise refuse(parts["meta"] or parts["debug"], "pictures are all that is served here")
     sides = [parts[side] for side in ("left", "top", "right", "bottom")]
     return Request(
-        image=unquote(parts["image"]),
+        image=unquote(parts["image"]) + mark + query,
         trim=(parts["trim_corner"] or "top-left") if parts["trim"] else None,
         tolerance=_pixels(parts["trim_tolerance"]),
         crop=_corners([_pixels(side) for side in sides]),
