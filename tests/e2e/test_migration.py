@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import hmac
+import re
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,11 +17,13 @@ import httpx
 import pytest
 import pyvips
 
+from deploy.local.process import Server, free_ports
 from tests.e2e.service import Service, filmroll
 from tests.e2e.test_access import make_key
 from tests.e2e.test_fetch import Origin
 from tests.samples import encoded, jpeg, picture, png, tiny_jpeg
 
+PAGE = Path(__file__).parents[2] / "docs" / "migration.md"
 THUMBOR_KEY = "MY_SECURE_KEY"
 KEY = "943b421c9eb07c830af81030552c86009268de4e532ba2ee2eab8247c6da0881"
 SALT = "520f986b998545b4785e0defbc4f3c1203f22de2374a3d53cb7a7fe9fea309c5"
@@ -530,6 +534,51 @@ def test_presets_only_is_for_these_urls_too(tmp_path: Path, origin: Origin) -> N
         kept = http.post("/v1/images", content=tiny_jpeg(82)).json()["id"]
         problem(http.get(f"/i/thumbor/unsafe/9x9/{kept}"), 403, "forbidden")
         assert http.get(f"/i/imgproxy/_/raw:1/plain/{kept}").status_code == 200
+
+
+# ------------------------------------------------------------------------------ behind a proxy
+
+
+@pytest.fixture
+def caddy(closed: Service, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """Caddy as docs/migration.md has it; yields where thumbor's and imgproxy's sites are."""
+    (text,) = re.findall(r"```caddyfile\n(.*?)```", PAGE.read_text(), re.DOTALL)
+    servers = ("thumbor", "imgproxy")
+    urls = {
+        name: f"http://127.0.0.1:{port}"
+        for name, port in zip(servers, free_ports(len(servers)), strict=True)
+    }
+    for name, url in urls.items():
+        text = text.replace(f"{name}.example.com", url)
+    text = text.replace("127.0.0.1:8002", closed.url.removeprefix("http://"))
+    file = tmp_path / "Caddyfile"
+    file.write_text("{\n\tadmin off\n\tauto_https off\n}\n" + text)
+    program = str(Path(sys.executable).parent / "caddy")
+    command = [program, "run", "--adapter", "caddyfile", "--config", str(file)]
+    with Server(command, tmp_path, lambda: all(map(_listens, urls.values())), HOME=str(tmp_path)):
+        yield urls
+
+
+def _listens(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=5).status_code < 500
+    except httpx.HTTPError:
+        return False
+
+
+def test_signatures_survive_caddy(
+    closed: Service, caddy: dict[str, str], origin: Origin, photo: str
+) -> None:
+    plain = origin.shows("/photos/it's(1).jpg", jpeg(64, 48, 89))
+    for path, name in (
+        (signed_thumbor(f"fit-in/64x48/{quote(photo, safe='')}"), "thumbor"),
+        (signed_thumbor(f"64x48/filters:quality(80):format(png)/{plain}"), "thumbor"),
+        (signed_thumbor(f"64x48/filters:quality%2880%29/{quote(plain, safe='')}"), "thumbor"),
+        (signed_imgproxy(f"/rs:fill:64:48/plain/{quote(photo, safe='')}@png"), "imgproxy"),
+        (signed_imgproxy(f"/rs:fill:64:48/plain/{plain}@png"), "imgproxy"),
+    ):
+        assert size(httpx.get(closed.url + path)) == (64, 48)
+        assert size(httpx.get(caddy[name] + path.removeprefix(f"/i/{name}"))) == (64, 48)
 
 
 # -------------------------------------------------------------------------- the command, settings
