@@ -312,6 +312,10 @@ def test_a_redirect_leads_out_of_the_sources_in_vain(http: httpx.Client, origin:
     out = origin.shows("/photos/out.jpg", b"", status=302, Location=secret)
     problem(http.get(thumbor("50x0", out)), 502, "source-failed")
     inside = origin.shows("/photos/inside.jpg", jpeg(60, 40, 76))
+    outside = origin.shows("/outside.jpg", b"", status=302, Location=inside)
+    there_and_back = origin.shows("/photos/back.jpg", b"", status=302, Location=outside)
+    problem(http.get(thumbor("50x0", there_and_back)), 502, "source-failed")
+    assert not {"/secret.jpg", "/outside.jpg"} & set(origin.asked)
     within = origin.shows("/photos/within.jpg", b"", status=302, Location=inside)
     assert http.get(thumbor("50x0", within)).status_code == 200
 
