@@ -1,7 +1,7 @@
 """Doing the work: for a job from the queue, or for someone who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
 
@@ -32,10 +32,11 @@ from filmroll.model import (
 )
 from filmroll.ports import BlobStore, Catalog, Engine, Fresh
 from filmroll.usecases.admission import Admission
-from filmroll.usecases.avif import When, avif_job, is_avif_job, of_auto, when_made
+from filmroll.usecases.avif import is_avif_job
 from filmroll.usecases.describe import Describer
 from filmroll.usecases.errands import Errand, NotNow, called_off
-from filmroll.usecases.images import header_of, living
+from filmroll.usecases.formats import set_apart
+from filmroll.usecases.images import living
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.outbox import OVERDUE_SECONDS
 from filmroll.usecases.render import Made, Renderer, passing
@@ -186,30 +187,9 @@ class Processing:
 
     async def _variants(self, job: Job) -> Made:
         wanted = [parse_canonical(text) for text in job.instructions]
-        spared = await self._spared(job.image, wanted)
-        at_once = [one for one in wanted if one not in spared]
+        apart = await set_apart(self._catalog, job.image, wanted)
+        at_once = [one for one in wanted if one not in apart]
         return await self._renderer.make(job.image, at_once, job.lane, record=False)
-
-    async def _spared(self, image: str, wanted: Sequence[Instructions]) -> Collection[Instructions]:
-        """Return the AVIFs that take too long to be made along with the rest.
-
-        Those that are to be served have a job of their own then, which the sweeper sends.
-        """
-        avifs = of_auto(wanted)
-        if not avifs:
-            return ()
-        header = header_of(await living(self._catalog, image))
-        when = {one: when_made(one, header) for one in avifs}
-        for one in avifs:
-            if when[one] is When.LATER:
-                await self._leave(image, one)
-        return [one for one in avifs if when[one] is not When.NOW]
-
-    async def _leave(self, image: str, instructions: Instructions) -> None:
-        """Leave an AVIF to its job, if it is not there; one that has failed is not tried again."""
-        kept = await self._catalog.get_variant(image, instructions.recipe())
-        if kept is None or kept.state is not VariantState.READY:
-            await self._catalog.add_job(avif_job(image, instructions, due_at=now()))
 
     async def _look(self, job: Job) -> None:
         """Describe the image of a job, unless that has been done."""

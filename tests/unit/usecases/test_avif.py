@@ -15,6 +15,7 @@ from filmroll.model import (
     Job,
     JobState,
     Lane,
+    LineState,
     Problem,
     VariantState,
     new_id,
@@ -142,6 +143,18 @@ async def test_a_line_does_not_wait_for_what_is_never_made_of_its_image(house) -
     assert begun.job.instructions == (WEBP.canonical(), BASIC.canonical())
     await house.processing.run_job(job.id)
     assert (await Twins(house.catalog).reference(wanted, refers, Said(), image)).job is None
+
+
+async def test_nor_for_one_that_takes_long(house) -> None:
+    image, job = await kept(house, LARGE, [WEBP, BASIC])
+    await house.processing.run_job(job.id)
+    wanted = batch(variants=tuple(one.canonical() for one in (AVIF, WEBP, BASIC)))
+    for ref in "ab":
+        refers = line(wanted.id, ref)
+        begun = await Twins(house.catalog).reference(wanted, refers, Said(), image)
+        assert (begun.job, begun.line.state) == (None, LineState.SUCCEEDED)
+    (later,) = await house.catalog.due_jobs(now(), 10)
+    assert later.id == avif_job(image.id, AVIF, 0.0).id
 
 
 async def test_a_small_one_and_one_that_is_named_are_made_with_the_rest(house) -> None:

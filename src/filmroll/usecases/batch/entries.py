@@ -4,7 +4,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from filmroll.errors import Duplicate, FilmrollError
-from filmroll.instructions import Instructions
 from filmroll.model import (
     Action,
     Batch,
@@ -19,10 +18,9 @@ from filmroll.model import (
     now,
 )
 from filmroll.ports import Catalog, Entry, Standing
-from filmroll.usecases.avif import of_auto, useful
 from filmroll.usecases.batch.deciding import Known
 from filmroll.usecases.batch.lines import Said, info_job, variants_job, wanted
-from filmroll.usecases.images import header_of
+from filmroll.usecases.formats import set_apart
 from filmroll.usecases.outbox import OVERDUE_SECONDS, Outbox
 
 
@@ -94,13 +92,10 @@ class Twins:
     async def _missing(self, batch: Batch, said: Said, image: str) -> Sequence[str]:
         variants = await self._catalog.list_variants(image)
         made = {one.instructions for one in variants if one.state is VariantState.READY}
-        texts = [one.canonical() for one in await self._useful(wanted(batch, said), image)]
+        asked = wanted(batch, said)
+        apart = await set_apart(self._catalog, image, asked)
+        texts = [one.canonical() for one in asked if one not in apart]
         return [text for text in texts if text not in made]
-
-    async def _useful(self, variants: Sequence[Instructions], image: str) -> Sequence[Instructions]:
-        """Leave out what is never served of an image: it is mostly not even to be looked for."""
-        found = await self._catalog.get_image(image) if of_auto(variants) else None
-        return useful(variants, header_of(found)) if found else variants
 
 
 class Offering:
