@@ -291,6 +291,7 @@ def test_a_manifest_into_a_batch_that_is_sealed_meanwhile(service: Service) -> N
         def body() -> Iterator[bytes]:
             for number in range(40):
                 if number == 20:
+                    time.sleep(1)  # what was sent may be held on its way
                     seal(other, batch)
                 yield b"".join(
                     json.dumps({"ref": f"{number} {n}"}).encode() + b"\n" for n in range(100)
