@@ -274,6 +274,22 @@ def test_a_query_belongs_to_thumbors_source_and_not_to_imgproxys(
     assert size(http.get(f"/i/thumbor/unsafe/50x0/{kept_of(http, body)['id']}?v=2")) == (50, 25)
 
 
+def test_a_scaled_mark_of_imgproxys_fits_into_a_part_of_both_sides(
+    http: httpx.Client, origin: Origin
+) -> None:
+    white = flat(255, 255, 255).resize(40, vscale=10)
+    page = origin.shows("/photos/page.png", white.pngsave_buffer())
+    red = flat(255, 0, 0).pngsave_buffer()
+    kept = http.post("/v1/images", content=red).json()["id"]
+    for mark in (origin.shows("/photos/square.png", red), kept):
+        url = base64.urlsafe_b64encode(mark.encode()).decode()
+        laid = opened(http.get(imgproxy(f"wm:1:soea:0.025:0.1:0.5/wmu:{url}", page)))
+        assert (laid.width, laid.height) == (800, 200)
+        left, top, width, height = laid.extract_band(1).find_trim(background=255)
+        assert (width, height) == (100, 100)
+        assert (left, top) == (800 - 20 - 100, 200 - 20 - 100)
+
+
 # ---------------------------------------------------------------------------- what goes wrong
 
 

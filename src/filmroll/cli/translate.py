@@ -11,7 +11,7 @@ import typer
 
 from filmroll.cli.console import err, fail, faults_in_one_line, load_settings
 from filmroll.errors import UnknownSource, Untranslatable
-from filmroll.migration import Foreign, Imgproxy, Sources, parse_presets, thumbor
+from filmroll.migration import Foreign, Imgproxy, Overlay, Sources, parse_presets, thumbor
 from filmroll.model import Header
 from filmroll.settings import Settings
 
@@ -76,11 +76,11 @@ def _image(sources: Sources, text: str) -> str:
     return "{image}"
 
 
-def _mark(sources: Sources, text: str) -> str:
+def _mark(sources: Sources, text: str) -> Overlay:
     found = sources.find(text)
     if found.url is not None:
         fail(f"The watermark {text} is no image here yet. Upload it, and write its id instead.")
-    return found.id
+    return Overlay(found.id)
 
 
 def _header(size: str | None, source_format: str) -> Header | None:

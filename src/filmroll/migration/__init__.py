@@ -9,7 +9,7 @@ from typing import Protocol
 from filmroll.instructions import Instructions
 from filmroll.migration import thumbor
 from filmroll.migration.imgproxy import Imgproxy, parse_presets
-from filmroll.migration.plan import Mark
+from filmroll.migration.plan import Mark, Overlay
 from filmroll.migration.signatures import ImgproxyKeys, imgproxy_keys, verify_thumbor
 from filmroll.migration.sources import Source, Sources
 from filmroll.model import Header
@@ -18,6 +18,7 @@ __all__ = [
     "Foreign",
     "Imgproxy",
     "ImgproxyKeys",
+    "Overlay",
     "Source",
     "Sources",
     "imgproxy_keys",

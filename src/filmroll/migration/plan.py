@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from filmroll.errors import InvalidInstructions, Untranslatable
@@ -16,7 +17,16 @@ _LARGEST_SHIFT = 0.4  # factors are at most 10, that of 0.45
 # These put their background behind all of the picture.
 _COVERING = {"resize", "pad"}
 
-Mark = Callable[[str], str]  # from a source as it is written to the id of its image
+
+@dataclass(frozen=True, slots=True)
+class Overlay:
+    """An image that is laid over the picture; ``size`` is None where nobody has looked at it."""
+
+    id: str
+    size: Size | None = None
+
+
+Mark = Callable[[str], Overlay]  # from a source as it is written
 
 
 class Plan:
@@ -77,8 +87,7 @@ class Plan:
         """Return the size; refuse the option if it is unknown."""
         size = self.size
         if size is None:
-            why = "what it comes to depends on the picture's size, which is not known at this point"
-            raise refuse(option, why)
+            raise unknown_size(option)
         return size
 
     def instructions(self) -> Instructions:
@@ -89,6 +98,12 @@ class Plan:
         if self._output or not self._operations:
             return _read([*self._operations, {"op": "output"} | self._output])
         return _read(self._operations)
+
+
+def unknown_size(option: str) -> Untranslatable:
+    """Return the error for what depends on a size that is not known."""
+    why = "what it comes to depends on the picture's size, which is not known at this point"
+    return refuse(option, why)
 
 
 def _read(operations: list[dict[str, Any]]) -> Instructions:

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.types import Send
 
 from filmroll.errors import ExpiredSignature, Forbidden, InvalidSignature, NotFound, Untranslatable
-from filmroll.instructions import Instructions
+from filmroll.geometry import Size
+from filmroll.instructions import MAX_SIDE, Instructions
 from filmroll.migration import (
     Foreign,
     Imgproxy,
+    Overlay,
     Source,
     imgproxy_keys,
     parse_presets,
@@ -37,6 +39,8 @@ _SERVERS = {"thumbor", "imgproxy"}
 _REMEMBERED = 4096  # translations; they stay right, since images do not change
 _LONGEST = 1024  # characters of a URL whose translation is remembered
 _OWN = {"exp", "kid", "sig", "dl"}  # of a query: said to Filmroll, not to a source's server
+
+_UNSEEN = Size(MAX_SIDE, 1)  # of a mark that is still to be fetched: no shape is refused less
 
 Verify = Callable[[str, str], None]  # of a signature, and the path that it is for
 
@@ -137,19 +141,25 @@ class ForeignRoute:
 
     async def _instructions(self, foreign: Foreign, header: Header | None) -> Instructions | None:
         """Return what to do with the source; what is to be laid over it is fetched before."""
-        marks: dict[Source, str] = {}
+        marks: dict[Source, Overlay] = {}
 
-        def mark(text: str) -> str:
+        def mark(text: str) -> Overlay:
             source = self._sources.find(text)
-            return marks.setdefault(source, source.id)
+            return marks.setdefault(source, Overlay(source.id, _UNSEEN))
 
         instructions = foreign.instructions(header, mark)
-        fetched = [one for one in marks if one.url is not None]
-        if not fetched:
+        if not marks:
             return instructions
-        for one in fetched:
-            marks[one] = await self._sources.image(one)
+        for one in marks:
+            marks[one] = await self._overlay(one)
         return foreign.instructions(header, mark)
+
+    async def _overlay(self, source: Source) -> Overlay:
+        image = await self._sources.image(source)
+        header = await self._images.header(image)
+        if header is None:
+            raise NotFound("There is no image to lay over the picture.")
+        return Overlay(image, Size(header.width, header.height))
 
 
 def _thumbor(settings: Settings) -> _Server:

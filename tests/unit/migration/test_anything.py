@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from filmroll.errors import FilmrollError, TooManyPixels
 from filmroll.geometry import Size, size_after
 from filmroll.instructions import parse
-from filmroll.migration import Foreign, Imgproxy, Sources, parse_presets, thumbor
+from filmroll.migration import Foreign, Imgproxy, Overlay, Sources, parse_presets, thumbor
 from filmroll.migration.imgproxy.options import _OPTIONS
 from filmroll.migration.thumbor.filters import _ELSEWHERE, _FILTERS, _WITHOUT
 from filmroll.model import Header
@@ -52,10 +52,14 @@ headers = st.one_of(
 )
 
 
+def mark(text: str) -> Overlay:
+    return Overlay(SOURCES.find(text).id, Size(40, 30))
+
+
 def check(read: Callable[[str], Foreign], path: str, header: Header | None) -> None:
     """Translate; what comes of it can be written, read and carried out."""
     try:
-        made = read(path).instructions(header, lambda text: SOURCES.find(text).id)
+        made = read(path).instructions(header, mark)
     except FilmrollError:
         return
     if made is None:

@@ -6,7 +6,7 @@ import pytest
 
 from filmroll.errors import InvalidRequest, Untranslatable
 from filmroll.geometry import Size, size_after
-from filmroll.migration import Imgproxy, parse_presets
+from filmroll.migration import Imgproxy, Overlay, parse_presets
 from filmroll.model import Header
 
 CURIOSITY = "http://example.com/images/curiosity.jpg"
@@ -18,8 +18,13 @@ SERVER = Imgproxy(presets=parse_presets("sharp=sharpen:0.7,round=preset:sharp/qu
 KEPT = "output:metadata=copyright"
 
 
+def seen(text: str) -> Overlay:
+    """Return a mark that is twice as high as wide."""
+    return Overlay(text, Size(50, 100))
+
+
 def translated(options: str, header: Header | None, server: Imgproxy = SERVER) -> str:
-    made = server.read(f"{options}/plain/{CURIOSITY}").instructions(header, lambda text: text)
+    made = server.read(f"{options}/plain/{CURIOSITY}").instructions(header, seen)
     assert made is not None
     return made.canonical().removesuffix(f"/{KEPT}")
 
@@ -60,7 +65,8 @@ SAID = [
     ("pd:10:20:30:40", "pad:top=10,right=20,bottom=30,left=40"),
     ("pd:10/bg:f00/w:100",
      "resize:width=100/pad:top=10,right=10,bottom=10,left=10,background=ff0000"),
-    ("w:100/pd:10/dpr:2", "resize:width=100,dpr=2/pad:top=20,right=20,bottom=20,left=20"),
+    ("w:100/pd:10/dpr:2/el:1",
+     "resize:width=100,enlarge=true,dpr=2/pad:top=20,right=20,bottom=20,left=20"),
     ("ar:1", KEPT),
     ("rot:90", "rotate:angle=90"),
     ("rot:450", "rotate:angle=90"),
@@ -84,13 +90,13 @@ SAID = [
     ("rs:fit:300:200/ex:1:so", "resize:width=300,height=200,fit=pad,gravity=s"),
     ("rs:fit:300:200/ex:0:so", "resize:width=300,height=200"),
     ("rs:fit:300:200/ex:1/bg:red", "resize:width=300,height=200,fit=pad,background=ff0000"),
-    (f"wm:0.5:soea:10:10:0.6/{WMU}",
-     f"watermark:image={MARK},margin=10,scale=0.6,opacity=0.5"),
+    (f"wm:0.5:soea:10:10/{WMU}", f"watermark:image={MARK},margin=10,opacity=0.5"),
+    ("wm:1:so:0:4:0.6/wmt:wqkgTWU",
+     "watermark:text=%C2%A9%20Me,position=s,margin=4,scale=0.6,size=16,color=000000"),
     (f"wm:1/{WMU}", f"watermark:image={MARK},position=center"),
     (f"wm:1:re:20:20/{WMU}", f"watermark:image={MARK},margin=20,tile=true"),
     (f"wm:1:re/{WMU}", f"watermark:image={MARK},margin=0,tile=true"),
     (f"wm:1:ch:9:9/{WMU}", f"watermark:image={MARK},margin=9,tile=true"),
-    (f"wm:1:no:0:0.1/{WMU}", f"watermark:image={MARK},position=n,margin=0.1"),
     (f"wm:0/{WMU}", KEPT),
     (f"wm:1:noea/{WMU}/wmr:30", f"watermark:image={MARK},position=ne,rotate=30"),
     ("wm:1:sowe/wmt:wqkgTWU", "watermark:text=%C2%A9%20Me,position=sw,size=16,color=000000"),
@@ -170,6 +176,7 @@ BY_SIZE = [
     ("rs:fit:1600:800/exar:1", (800, 600), (1200, 600)),
     ("w:100/pd:10:20", (800, 600), (140, 95)),
     ("w:1600/pd:10/dpr:2", (800, 600), (820, 620)),
+    ("w:100/pd:10/dpr:2", (800, 600), (240, 190)),
 ]
 
 
@@ -178,7 +185,7 @@ def test_comes_to_the_size_that_imgproxy_makes(
     options: str, source: tuple[int, int], size: tuple[int, int]
 ) -> None:
     header = Header(format="jpeg", width=source[0], height=source[1])
-    made = SERVER.read(f"{options}/plain/a").instructions(header, lambda text: text)
+    made = SERVER.read(f"{options}/plain/a").instructions(header, seen)
     assert made is not None
     assert size_after(made, Size(*source)) == Size(*size)
 
@@ -201,8 +208,59 @@ def test_offsets_move_what_is_cut_out(options: str, said: str) -> None:
     assert translated(options, LARGE) == said
 
 
+MARKED = [
+    (f"wm:1:soea:10:10/{WMU}/dpr:2/w:100", (800, 200), "margin=20"),
+    (f"wm:1:soea:10:10/{WMU}/dpr:2/w:1600", (800, 200), "margin=10"),
+    (f"wm:1:soea:10:10/{WMU}/dpr:2/w:1600/el:1", (800, 200), "margin=20"),
+    (f"wm:1:so:0:0.1/{WMU}", (800, 200), "position=s,margin=20"),
+    (f"wm:1:ea:0.1/{WMU}", (800, 200), "position=e,margin=80"),
+    (f"wm:1:nowe:0.1:0.4/{WMU}/dpr:0.5", (800, 200), "position=nw,margin=40"),
+    (f"wm:1:no:0:0.1/{WMU}/pd:50:0", (800, 200), "position=n,margin=30"),
+    (f"wm:1:no:0:0.001/{WMU}", (800, 200), "position=n"),
+    (f"wm:1:re:0.05:0.2/{WMU}", (800, 200), "margin=40,tile=true"),
+    (f"wm:1:re:3:3/{WMU}/w:80/dpr:3", (800, 200), "margin=9,tile=true"),
+    (f"wm:1:soea:0:0:0.5/{WMU}", (800, 200), "scale=0.0625"),
+    (f"wm:1:soea:0:0:0.5/{WMU}", (200, 800), "scale=0.5"),
+    (f"wm:1:soea:0:0:0.6/{WMU}/w:400/ex:1/h:400", (800, 200), "scale=0.3"),
+    (f"wm:1:soea:0:0:1/{WMU}", (700, 300), "scale=0.214286"),
+]
+
+
+@pytest.mark.parametrize(("options", "source", "said"), MARKED)
+def test_a_mark_lies_where_imgproxy_lays_it(
+    options: str, source: tuple[int, int], said: str
+) -> None:
+    header = Header(format="jpeg", width=source[0], height=source[1])
+    made = translated(options, header).rpartition("/")[2]
+    assert made == f"watermark:image={MARK},{said}"
+
+
+def test_the_width_of_a_scaled_mark_follows_from_its_shape() -> None:
+    read = SERVER.read(f"wm:1:soea:0:0:0.5/{WMU}/plain/a")
+    header = Header(format="jpeg", width=800, height=200)
+    made = read.instructions(header, lambda text: Overlay(text, Size(64, 64)))
+    assert made is not None
+    assert "scale=0.125/" in made.canonical()  # 100 pixels
+    with pytest.raises(Untranslatable, match="shape"):
+        read.instructions(header, Overlay)
+
+
 @pytest.mark.parametrize(
-    "options", ["rs:auto:1:2", "rs:force:0:9", "z:2", "mw:9", "dpr:2", "c:9:0.5", "c:9:9:no:1:1"]
+    "options",
+    [
+        "rs:auto:1:2",
+        "rs:force:0:9",
+        "z:2",
+        "mw:9",
+        "dpr:2",
+        "c:9:0.5",
+        "c:9:9:no:1:1",
+        "w:9/pd:1/dpr:2",
+        "rs:fit:9:9:0:1/dpr:2",
+        f"wm:1:no:0:0.1/{WMU}",
+        f"wm:1:no:0:2/{WMU}/w:9/dpr:2",
+        f"wm:1:no:0:0:0.5/{WMU}",
+    ],
 )
 def test_what_depends_on_an_unknown_size_says_so(options: str) -> None:
     with pytest.raises(Untranslatable, match="depends on the picture's size"):
@@ -279,7 +337,7 @@ def test_presets_out_of_form_are_refused(text: str) -> None:
 def test_sources_in_every_spelling(path: str, source: str, written: str) -> None:
     read = SERVER.read(path)
     assert read.source == source
-    made = read.instructions(LARGE, lambda text: text)
+    made = read.instructions(LARGE, seen)
     assert made is not None
     assert made.output.format == written
 
@@ -287,7 +345,7 @@ def test_sources_in_every_spelling(path: str, source: str, written: str) -> None
 def test_the_basic_urls_of_old_are_read_too() -> None:
     old = SERVER.read("fill/300/300/no/1/aHR0cDovL2ltZy5leGFtcGxlLmNvbS9wcmV0dHkvaW1hZ2UuanBn.png")
     assert old.source == "http://img.example.com/pretty/image.jpg"
-    made = old.instructions(LARGE, lambda text: text)
+    made = old.instructions(LARGE, seen)
     assert made is not None
     assert made.canonical() == (
         "resize:width=300,height=300,fit=cover,gravity=n,enlarge=true/"
@@ -319,7 +377,7 @@ def test_what_names_no_source_is_refused(path: str) -> None:
     ],
 )
 def test_an_original_is_left_as_it_is(options: str, *, original: bool) -> None:
-    made = SERVER.read(f"{options}/plain/a").instructions(LARGE, lambda text: text)
+    made = SERVER.read(f"{options}/plain/a").instructions(LARGE, seen)
     assert (made is None) is original
 
 

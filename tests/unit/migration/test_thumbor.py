@@ -7,7 +7,7 @@ import pytest
 
 from filmroll.errors import InvalidRequest, Untranslatable
 from filmroll.geometry import Size, size_after
-from filmroll.migration import thumbor
+from filmroll.migration import Overlay, thumbor
 from filmroll.model import Header
 
 EXAMPLE = "https%3A%2F%2Fgithub.com%2Fthumbor%2Fthumbor%2Fraw%2Fmaster%2Fexample.jpg"
@@ -17,7 +17,7 @@ SMALL = Header(format="jpeg", width=300, height=200)
 
 
 def translated(path: str, header: Header | None) -> str:
-    made = thumbor.read(path).instructions(header, lambda text: text)
+    made = thumbor.read(path).instructions(header, Overlay)
     return made.canonical()
 
 
@@ -183,7 +183,7 @@ def test_means_the_same(path: str, said: str, header: Header | None) -> None:
 def test_comes_to_the_size_that_thumbor_makes(
     options: str, header: Header, size: tuple[int, int]
 ) -> None:
-    made = thumbor.read(f"{options}/a.jpg").instructions(header, lambda text: text)
+    made = thumbor.read(f"{options}/a.jpg").instructions(header, Overlay)
     assert size_after(made, Size(header.width, header.height)) == Size(*size)
 
 

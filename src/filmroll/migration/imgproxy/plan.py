@@ -10,8 +10,10 @@ from filmroll.instructions import Instructions
 from filmroll.migration.imgproxy.arguments import Gravity
 from filmroll.migration.imgproxy.options import Mark, Options
 from filmroll.migration.imgproxy.scaling import Scaled, kind_of, position, scaled
-from filmroll.migration.plan import Plan
+from filmroll.migration.plan import Overlay, Plan, unknown_size
 from filmroll.migration.refusal import refuse
+
+_DIGITS = 6  # of a part: enough for every pixel of the widest picture
 
 
 def instructions(options: Options, plan: Plan) -> Instructions | None:
@@ -30,12 +32,12 @@ def instructions(options: Options, plan: Plan) -> Instructions | None:
     _filter(options, plan)
     _extend(options, plan, dpr)
     if any(options.padding):
-        sides = (round(side * dpr) for side in options.padding)
+        sides = (_pixels(side, dpr, "padding") for side in options.padding)
         plan.add("pad", **dict(zip(("top", "right", "bottom", "left"), sides, strict=True)))
     if options.background is not None:
         plan.put_behind(options.background)
     if options.watermark is not None and options.watermark.opacity:
-        _watermark(options, options.watermark, plan)
+        _watermark(options, options.watermark, plan, dpr)
     _write(options, plan)
     return plan.instructions()
 
@@ -101,15 +103,17 @@ def _towards(gravity: Gravity) -> dict[str, Any]:
     return {"gravity": None if gravity.place == "center" else gravity.place}
 
 
-def _resize(options: Options, plan: Plan) -> float:
-    """Scale, and cut to the size; return how many pixels became of one."""
+def _resize(options: Options, plan: Plan) -> float | None:
+    """Scale, and cut to the size; return how many pixels became of one, None if it is unknown."""
     size = plan.size
     made = scaled(options, size) if size else None
     if made and size and made.size == made.final == size:
         return made.dpr
     if _is_simple(options, size, made):
         _resize_simply(options, plan, kind_of(options, size) if size else options.resizing_type)
-        return made.dpr if made else options.dpr
+        if made is None:  # a small picture gets less than the dpr that was asked for
+            return options.dpr if options.dpr == 1 or options.enlarge else None
+        return made.dpr
     size = plan.known_size("resize")
     made = scaled(options, size)
     if made.size != size:
@@ -166,7 +170,14 @@ def _filter(options: Options, plan: Plan) -> None:
         plan.add("pixelate", size=options.pixelate)
 
 
-def _extend(options: Options, plan: Plan, dpr: float) -> None:
+def _pixels(length: float, dpr: float | None, option: str) -> int:
+    """Return a length in pixels of the picture that is made."""
+    if dpr is None:
+        raise unknown_size(option)
+    return round(length * dpr)
+
+
+def _extend(options: Options, plan: Plan, dpr: float | None) -> None:
     if options.extend is not None and (options.width or options.height):
         sheet = _sheet(options, plan, dpr)
         plain = options.dpr == 1 and options.width and options.height and options.zoom == (1.0, 1.0)
@@ -181,10 +192,10 @@ def _extend(options: Options, plan: Plan, dpr: float) -> None:
         _lay_on(plan, sheet, options.extend_ratio)
 
 
-def _sheet(options: Options, plan: Plan, dpr: float) -> Size:
+def _sheet(options: Options, plan: Plan, dpr: float | None) -> Size:
     """Return the size that ``extend`` makes up to; a side that was not asked for stays."""
-    width = round(options.width * dpr * options.zoom[0])
-    height = round(options.height * dpr * options.zoom[1])
+    width = _pixels(options.width * options.zoom[0], dpr, "extend")
+    height = _pixels(options.height * options.zoom[1], dpr, "extend")
     if width and height:
         return Size(width, height)
     size = plan.known_size("extend")
@@ -200,42 +211,59 @@ def _lay_on(plan: Plan, sheet: Size, gravity: Gravity) -> None:
         plan.add("resize", **keys, **_towards(gravity))
 
 
-def _watermark(options: Options, mark: Mark, plan: Plan) -> None:
-    keys: dict[str, Any] = {"opacity": mark.opacity, "scale": mark.scale or None}
-    if options.watermark_text is not None:
+def _watermark(options: Options, mark: Mark, plan: Plan, dpr: float | None) -> None:
+    keys: dict[str, Any] = {"opacity": mark.opacity}
+    if options.watermark_text is not None:  # its shape shows when it is set: the width decides
         keys |= {"text": options.watermark_text, "color": "000000", "size": 16}
+        keys |= {"scale": mark.scale or None}
     else:
-        keys |= {"image": _mark(options, plan)}
+        overlay = _overlay(options, plan)
+        keys |= {"image": overlay.id, "scale": _scale(mark, overlay, plan)}
     place = {"tile": True} if mark.position == "tile" else {"position": mark.position}
-    keys |= place | {"margin": _margin(mark), "rotate": options.watermark_rotate or None}
+    margin = _margin(mark, _offset(mark.x, 0, plan, dpr), _offset(mark.y, 1, plan, dpr))
+    keys |= place | {"margin": margin, "rotate": options.watermark_rotate or None}
     plan.add("watermark", **keys)
 
 
-def _mark(options: Options, plan: Plan) -> str:
+def _overlay(options: Options, plan: Plan) -> Overlay:
     if options.watermark_url is None:
         why = "which image to lay over, imgproxy has in its settings"
         raise refuse("watermark", why, "FILMROLL_IMGPROXY_WATERMARK, or watermark_url")
     return plan.mark(options.watermark_url)
 
 
-def _margin(mark: Mark) -> float | None:
-    """Return how far a mark is from the edges, or from other tiles; one number for both axes."""
-    moved = {
-        "tile": (mark.x, mark.y),
-        "n": (mark.y,),
-        "s": (mark.y,),
-        "e": (mark.x,),
-        "w": (mark.x,),
-    }
-    distances = set(moved.get(mark.position, (mark.x, mark.y)))
-    beside = {"n": mark.x, "s": mark.x, "e": mark.y, "w": mark.y}.get(mark.position, 0)
-    if len(distances) > 1 or beside or min(distances) < 0 or (mark.position == "center" and mark.x):
-        why = "a mark is as far from one edge as from the other here, and not moved along it"
-        raise refuse("watermark", why, "equal offsets, at a corner")
-    distance = distances.pop()
-    if distance == 0 and mark.position != "tile":  # tiles would keep a distance of their own
+def _scale(mark: Mark, overlay: Overlay, plan: Plan) -> float | None:
+    """Return which part of the picture's width a mark has that fits into a part of both sides."""
+    if not mark.scale:
         return None
-    return round(distance) if distance >= 1 else distance
+    size = plan.known_size("watermark")
+    if overlay.size is None:
+        why = "how wide a scaled mark is depends on its shape, which is not known here"
+        raise refuse("watermark", why, "a scale of 0")
+    upright = size.height * overlay.size.width / (overlay.size.height * size.width)
+    return round(mark.scale * min(1, upright), _DIGITS)
+
+
+def _offset(wanted: float, axis: int, plan: Plan, dpr: float | None) -> int:
+    """Return an offset in pixels; below 1 it is a part of the width, or for axis 1 the height."""
+    if abs(wanted) >= 1:
+        return _pixels(wanted, dpr, "watermark")
+    if not wanted:
+        return 0
+    size = plan.known_size("watermark")
+    return round(wanted * (size.width, size.height)[axis])
+
+
+def _margin(mark: Mark, x: int, y: int) -> int | None:
+    """Return how far a mark is from the edges, or from other tiles; one number for both axes."""
+    moved = {"n": (y,), "s": (y,), "e": (x,), "w": (x,)}
+    distances = set(moved.get(mark.position, (x, y)))
+    beside = {"n": x, "s": x, "e": y, "w": y}.get(mark.position, 0)
+    if len(distances) > 1 or beside or min(distances) < 0 or (mark.position == "center" and x):
+        why = "a mark is as far from one edge as from the other here, and not moved along it"
+        raise refuse("watermark", why, "offsets that come to equal pixels, at a corner")
+    # Without any, tiles would keep a distance of their own.
+    return distances.pop() or (0 if mark.position == "tile" else None)
 
 
 def _write(options: Options, plan: Plan) -> None:

@@ -17,7 +17,7 @@ _COLUMNS = {"": "w", "-": "e", "center": ""}
 
 def apply(plan: Plan, one: Filter) -> None:
     """Add the watermark; refuse a place that Filmroll cannot put it to."""
-    image = plan.mark(one.argument(0))
+    image = plan.mark(one.argument(0)).id
     keys = _placed(plan, one) | _scaled(one)
     opacity = round(1 - one.number(3, 0, 100, 0) / 100, 2)
     plan.add("watermark", image=image, opacity=opacity, **keys)
