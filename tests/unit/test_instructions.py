@@ -31,7 +31,10 @@ from filmroll.model import new_id
 # ---------------------------------------------------------------- strategies, out of the fields
 
 LETTERS = st.one_of(st.characters(exclude_categories=["Cc", "Cs"]), st.just("\n"))
-TEXTS = st.text(LETTERS, min_size=1, max_size=60).filter(str.strip)
+BOTH_WAYS = st.sampled_from("abc שלום سلام\n")  # to the right and to the left
+TEXTS = st.one_of(
+    st.text(LETTERS, min_size=1, max_size=60), st.text(BOTH_WAYS, min_size=1, max_size=60)
+).filter(str.strip)
 
 
 def _reads(value: Any, raw: Any) -> bool:

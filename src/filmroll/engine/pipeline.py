@@ -33,6 +33,7 @@ from filmroll.errors import FilmrollError, InternalError, InvalidInstructions, U
 from filmroll.faces import require_detector
 from filmroll.geometry import Size, crop_box, scaling, size_after
 from filmroll.instructions import (
+    AUTO,
     AUTO_FORMATS,
     Adjust,
     Blur,
@@ -170,7 +171,10 @@ def _step(canvas: Canvas, operation: Operation, overlays: Overlays, position: in
 
 def _fault(instructions: Instructions, source: Source) -> Problem | None:
     """Return what can be said against the instructions before anything is decoded."""
-    said = replace(instructions.output, format=_format(instructions, source)).fault()
+    kind = _format(instructions, source)
+    said = replace(instructions.output, format=kind).fault()
+    if kind == AUTO:
+        said = "format", "auto has to become a format, by what the client shows, before this"
     if said is not None:
         key, why = said
         pointer = f"/{len(instructions.steps)}/{key}"

@@ -32,13 +32,15 @@ def source(width: int, height: int, bands: int, border: int) -> bytes:
     return data
 
 
+WIDTHS = st.one_of(st.integers(1, 40), st.sampled_from([5_000, 16_000]))
 SOURCES = st.builds(
-    source, st.integers(1, 40), st.integers(1, 40), st.sampled_from([1, 2, 3, 4]), st.integers(0, 9)
+    source, WIDTHS, st.integers(1, 40), st.sampled_from([1, 2, 3, 4]), st.integers(0, 9)
 )
 
 
 @given(SOURCES, st.lists(STEPS, min_size=1, max_size=4))
 @example(source(1, 1, 4, 0), parse("trim/blur:sigma=250/round/pixelate:size=16383/sharpen").steps)
+@example(source(16_000, 16, 3, 0), parse("watermark:text=%D7%A9%0Aa,size=4,wrap=1").steps)
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_steps_on_any_picture(data: bytes, steps: list) -> None:
     instructions = Instructions((*steps, PNG))

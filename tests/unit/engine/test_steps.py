@@ -387,3 +387,37 @@ def test_white_turned_on_white_stays_white() -> None:
     for angle in (7, 30, 45.5):
         image = lossless(flat(*WHITE).pngsave_buffer(), f"rotate:angle={angle},background=ffffff")
         assert image.min() == 255
+
+
+def test_tiny_mark_is_tiled_without_a_seam() -> None:
+    sky = flat(*BLUE, width=1100, height=900).pngsave_buffer()
+    mark = flat(*RED, width=1, height=1).pngsave_buffer()
+    seen = lossless(sky, f"watermark:image={MARK},tile=true,margin=2", {MARK: mark})
+    one = seen.crop(0, 0, 3, 6)  # two rows of bricks
+    assert (seen == one.replicate(367, 150).crop(0, 0, 1100, 900)).min() == 255
+    assert [one(x, y) for x, y in ((0, 0), (1, 0), (1, 3), (0, 3))] == [RED, BLUE, RED, BLUE]
+
+
+def test_format_that_nobody_chose_is_refused() -> None:
+    [problem] = pipeline.make(LADYBIRD, [parse("flip:axis=x/output:format=auto")], {}, Limits())
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.figures["pointer"]) == ("invalid-instructions", "/1/format")
+
+
+@pytest.mark.parametrize("align", ["start", "center", "end"])
+@pytest.mark.parametrize(("width", "height", "size"), [(16_000, 16, 4), (9_000, 40, 8)])
+def test_lines_of_both_directions_on_a_wide_picture(
+    width: int, height: int, size: int, align: str
+) -> None:
+    sky = flat(*BLUE, width=width, height=height).pngsave_buffer()
+    text = quote("abc\nשלום", safe="")
+    seen = lossless(sky, f"watermark:text={text},size={size},wrap=1,align={align}")
+    assert seen.extract_band(0).max() > 100  # something is written
+
+
+def test_lines_longer_than_can_be_drawn_are_refused() -> None:
+    sky = flat(*BLUE, width=40_000, height=30).pngsave_buffer()
+    text = f"watermark:text={quote('abc' + chr(10) + 'שלום', safe='')},size=8,wrap=1"
+    [problem] = pipeline.make(sky, [parse(f"{text}/resize:width=100")], {}, Limits())
+    assert isinstance(problem, Problem)
+    assert (problem.code, problem.figures["pointer"]) == ("invalid-instructions", "/0/text")

@@ -18,7 +18,9 @@ _FONTS: Mapping[str, tuple[str, str]] = {
 }
 _ALIGN: Mapping[str, str] = {"start": "low", "center": "centre", "end": "high"}
 _NO_INK = "no text to render"
+_TOO_LONG = "too big"
 _TRIAL = 32  # px; large enough to measure by, small enough for 500 letters in a row
+_LONGEST = 32_000  # px of a line; a little more is the end of what cairo can draw
 _SOFT = 0.7  # px; of an outline's edge, which whole pixels would make a stair
 _DIRECTIONS = 16  # of a circle that outlines are drawn with
 
@@ -58,11 +60,11 @@ def _fitting(op: Watermark, room: Size, column: float) -> float:
     """Return the largest size of the letters with which a text of such lines fits into a room."""
     # In a column a little narrower: rounding may break the lines of another size elsewhere, but
     # not into more of them.
-    letters = _letters(op, _TRIAL, column * 0.97)
-    edges = 2 * op.outline * _TRIAL
-    return float(
-        _TRIAL * min(room.width / (letters.width + edges), room.height / (letters.height + edges))
-    )
+    trial = min(_TRIAL, _LONGEST / max(1, column))
+    letters = _letters(op, trial, column * 0.97)
+    edges = 2 * op.outline * trial
+    width, height = letters.width + edges, letters.height + edges
+    return float(trial * min(room.width / width, room.height / height))
 
 
 def _letters(op: Watermark, size: float, column: float) -> pyvips.Image:
@@ -82,9 +84,13 @@ def _letters(op: Watermark, size: float, column: float) -> pyvips.Image:
             **lines,
         )
     except pyvips.Error as error:
-        if _NO_INK not in str(error.detail):
+        if _NO_INK in str(error.detail):
+            why = "the text has nothing that can be seen"
+        elif _TOO_LONG in str(error.detail):
+            why = "the text's lines are too long to be drawn; wrap them earlier"
+        else:
             raise
-        raise InvalidInstructions("watermark: the text has nothing that can be seen.") from error
+        raise InvalidInstructions(f"watermark: {why}.") from error
 
 
 def _inked(letters: pyvips.Image, op: Watermark, outline: int) -> pyvips.Image:

@@ -13,6 +13,8 @@ from filmroll.instructions import Rotate, Watermark
 
 Overlays = Callable[[str], Canvas]  # by image id; raises what is wrong with that image
 
+_BLOCK = 256  # px; drawn from smaller ones, a wall would take its time for each of them
+
 
 def watermark(canvas: Canvas, op: Watermark, overlays: Overlays) -> Canvas:
     """Lay the mark where the compass points, or all over, on every frame."""
@@ -72,11 +74,16 @@ def _tiled(mark: pyvips.Image, angle: float, gap: int, size: Size) -> pyvips.Ima
     at only, so it needs no memory.
     """
     brick = mark.embed(0, 0, mark.width + gap, mark.height + gap)
-    rows = brick.join(brick.wrap(x=brick.width // 2, y=0), "vertical").copy_memory()
+    rows = _at_least(_BLOCK, brick.join(brick.wrap(x=brick.width // 2, y=0), "vertical"))
     span = rotated(Rotate(angle=-angle), size)
     across, down = -(-span.width // rows.width), -(-span.height // rows.height)
     wall = rows.replicate(across, down).crop(0, 0, span.width, span.height)
     return turned(wall, angle, size)
+
+
+def _at_least(side: int, rows: pyvips.Image) -> pyvips.Image:
+    """Return whole repetitions of the rows, in memory, that measure ``side`` px or more."""
+    return rows.replicate(-(-side // rows.width), -(-side // rows.height)).copy_memory()
 
 
 def _over(frame: pyvips.Image, mark: pyvips.Image, x: int, y: int) -> pyvips.Image:
