@@ -16,6 +16,8 @@ _BASIC = frozenset({"jpeg", "png", "gif"})
 _OPAQUE = 255
 # Of a drawing or a screenshot most pixels are equal to their right neighbour; of a photograph few.
 _FLAT = 0.5
+# Lossless WebP takes half a second a megapixel, and in large pictures nobody sees what it keeps.
+_EXACT_PIXELS = 4_000_000
 # By so much a file may be larger that keeps every pixel.
 _WORTH = 1.1
 
@@ -45,7 +47,8 @@ def candidates(canvas: Canvas, op: Output) -> tuple[Candidate, ...]:
     lossy = [Candidate(kind) for kind in ("avif", "webp") if kind in allowed]
     if "webp" not in allowed and not clear:
         lossy.append(Candidate("jpeg"))
-    if _flat(image) or not lossy:
+    bearable = exact.kind == "png" or image.width * image.height <= _EXACT_PIXELS
+    if not lossy or (bearable and _flat(image)):
         return (exact, *lossy)
     return tuple(lossy)
 

@@ -5,7 +5,9 @@ from collections.abc import Callable
 import pytest
 import pyvips
 
-from filmroll.instructions import AUTO_FORMATS
+from filmroll.engine.canvas import Canvas
+from filmroll.engine.choosing import candidates
+from filmroll.instructions import AUTO_FORMATS, Output
 from tests import samples
 from tests.unit.engine.pictures import DUNE, LADYBIRD, STORM, flat, load, make, psnr
 
@@ -54,6 +56,18 @@ def test_drawings_keep_every_pixel(choice: str, expected: str) -> None:
     picture = make(source.pngsave_buffer(), f"output:format={choice}")
     assert picture.format == expected
     assert psnr(load(picture.data), source) == float("inf")
+
+
+@pytest.mark.parametrize(("choice", "exact"), [(WEBP, "webp"), (BASIC, "png")])
+def test_drawings_without_loss_are_tried_as_webp_up_to_4_megapixels(
+    choice: str, exact: str
+) -> None:
+    def tried(height: int) -> bool:
+        ways = candidates(Canvas.of((drawing(2000, height),)), Output(format=choice))
+        return (exact, True) in ways
+
+    assert tried(2000)
+    assert tried(2001) is (exact == "png")
 
 
 @pytest.mark.parametrize("alpha", [False, True])
