@@ -19,7 +19,7 @@ class Asset:
 
     image: str
     key: str  # in the blob store
-    etag: str  # without quotes; equal tags, equal bytes
+    etag: str  # without quotes; of a variant, what it shows: ``sha256`` tells its bytes
     format: str
     bytes: int
     sha256: str  # hex
@@ -106,7 +106,11 @@ class Downloads:
 
 
 def variant_etag(image: str, recipe: str) -> str:
-    """Return a variant's tag, known before it is made: the engine's output is deterministic."""
+    """Return a variant's tag, known before it is made: the same recipe always looks the same.
+
+    Its bytes depend a little on what is made from the same decode. They are kept, so they only
+    change where they were lost, or where two processes made them at once.
+    """
     return f"{image}.{recipe}"
 
 
