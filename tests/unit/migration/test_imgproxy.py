@@ -7,6 +7,7 @@ import pytest
 from filmroll.errors import InvalidRequest, Untranslatable
 from filmroll.geometry import Size, size_after
 from filmroll.migration import Imgproxy, Overlay, parse_presets
+from filmroll.migration.imgproxy import restored
 from filmroll.model import Header
 
 CURIOSITY = "http://example.com/images/curiosity.jpg"
@@ -177,6 +178,49 @@ BY_SIZE = [
     ("w:100/pd:10:20", (800, 600), (140, 95)),
     ("w:1600/pd:10/dpr:2", (800, 600), (820, 620)),
     ("w:100/pd:10/dpr:2", (800, 600), (240, 190)),
+    ("rs:fit:300:0:1/pd:5/z:0.5", (600, 800), (160, 210)),
+    ("rs:fit:300:0:0/dpr:2/exar:1/pd:5", (800, 600), (620, 470)),
+    ("rs:fit:300:200:1/dpr:2/ex:1/z:0.5", (801, 333), (300, 200)),
+    ("rs:fit:1000:300:1/dpr:2/ex:1/z:0.5/g:nowe:10:20", (800, 600), (1000, 300)),
+    ("rs:fit:1600:1600:0/ex:1/z:0.5/g:nowe:10:20", (800, 600), (800, 800)),
+    ("rs:fit:300:0:0/dpr:2/exar:1/z:0.5/g:nowe:10:20", (801, 333), (300, 125)),
+    ("rs:fit:1600:1600:0/dpr:1.5/exar:1/z:0.5", (800, 600), (800, 800)),
+    ("rs:fit:25:33:1/dpr:2/ex:1/g:nowe:10:20", (600, 800), (50, 66)),
+    ("rs:fill:25:33:1/dpr:0.5/ex:1/z:0.5/g:nowe:10:20", (801, 333), (6, 8)),
+    ("rs:fill:1000:300:1/dpr:1.5/ex:1/pd:5/g:nowe:10:20", (800, 600), (1516, 466)),
+    ("rs:fill:0:500:0/dpr:1.5/pd:5/z:0.5/g:nowe:10:20", (801, 333), (815, 347)),
+    ("rs:fill:300:200:0/dpr:1.5/exar:1/pd:5/z:0.5", (600, 800), (241, 166)),
+    ("rs:fill:1000:300:0/ex:1/z:0.5/g:nowe:10:20", (800, 600), (500, 150)),
+    ("rs:fill:1600:1600:0/dpr:1.5/pd:5", (800, 600), (810, 610)),
+    ("rs:fill:1000:300:1/dpr:2/ex:1/z:0.5", (801, 333), (1000, 300)),
+    ("rs:fill:300:200:1/dpr:0.5/ex:1/pd:5/g:nowe:10:20", (801, 333), (154, 104)),
+    ("rs:fill-down:1600:1600:0/z:0.5/g:nowe:10:20", (800, 600), (600, 600)),
+    ("rs:fill-down:1000:300:0/dpr:2/exar:1/pd:5/z:0.5/g:nowe:10:20", (600, 800), (612, 192)),
+    ("rs:fill-down:1600:1600:0/dpr:1.5/ex:1/pd:5", (800, 600), (1610, 1610)),
+    ("rs:fill-down:300:0:1/dpr:0.5/z:0.5", (801, 333), (75, 31)),
+    ("rs:fill-down:1000:300:1/ex:1/g:nowe:10:20", (801, 333), (1000, 300)),
+    ("rs:fill-down:1000:300:0/dpr:1.5/exar:1/z:0.5", (800, 600), (750, 225)),
+    ("rs:fill-down:25:33:0/dpr:2/ex:1/pd:5", (801, 333), (70, 86)),
+    ("rs:fill-down:0:500:1/dpr:1.5/pd:5/g:nowe:10:20", (800, 600), (1016, 766)),
+    ("rs:force:300:200:0/dpr:1.5/exar:1/g:nowe:10:20", (600, 800), (450, 300)),
+    ("rs:force:25:33:0/dpr:0.5/exar:1/pd:5/z:0.5/g:nowe:10:20", (801, 333), (10, 12)),
+    ("rs:force:1000:300:0/dpr:0.5/pd:5/z:0.5", (800, 600), (254, 79)),
+    ("rs:force:25:33:0/dpr:1.5/exar:1/z:0.5/g:nowe:10:20", (801, 333), (19, 25)),
+    ("rs:force:25:33:1/dpr:0.5/pd:5/z:0.5", (600, 800), (10, 12)),
+    ("rs:force:1000:300:0/dpr:2/exar:1/g:nowe:10:20", (800, 600), (800, 240)),
+    ("rs:force:300:200:1/dpr:1.5/ex:1", (600, 800), (450, 300)),
+    ("rs:force:1000:300:0/dpr:2/ex:1/pd:5", (800, 600), (1010, 310)),
+    ("rs:auto:25:33:1/ex:1/pd:5/g:nowe:10:20", (801, 333), (35, 43)),
+    ("rs:auto:0:500:0/dpr:0.5/ex:1/g:nowe:10:20", (800, 600), (333, 250)),
+    ("rs:auto:1600:1600:0/dpr:0.5/exar:1/z:0.5/g:nowe:10:20", (600, 800), (400, 400)),
+    ("rs:auto:1000:300:1/pd:5/z:0.5/g:nowe:10:20", (801, 333), (510, 160)),
+    ("rs:auto:300:0:1/dpr:2/pd:5/g:nowe:10:20", (800, 600), (620, 470)),
+    ("rs:auto:300:0:0/dpr:1.5/ex:1/z:0.5/g:nowe:10:20", (801, 333), (225, 94)),
+    ("rs:auto:0:500:1/dpr:2/ex:1/pd:5/z:0.5", (800, 600), (687, 520)),
+    ("rs:auto:25:33:0/dpr:1.5/ex:1/z:0.5", (801, 333), (19, 25)),
+    ("rs:fit:0:1000/dpr:0.5/ex:1", (800, 600), (400, 500)),
+    ("rs:fill-down:0:1000/dpr:0.5/ex:1", (800, 600), (400, 500)),
+    ("rs:fill-down:0:1000/mw:9", (800, 600), (800, 600)),
 ]
 
 
@@ -188,6 +232,12 @@ def test_comes_to_the_size_that_imgproxy_makes(
     made = SERVER.read(f"{options}/plain/a").instructions(header, seen)
     assert made is not None
     assert size_after(made, Size(*source)) == Size(*size)
+
+
+def test_a_picture_that_is_too_small_gets_smaller_still_by_a_dpr_below_1_when_extended() -> None:
+    assert translated("rs:fit:1600:1600/dpr:0.5/ex:1", LARGE) == (
+        "resize:width=400,height=300,fit=fill,enlarge=true/resize:width=800,height=800,fit=pad"
+    )
 
 
 @pytest.mark.parametrize(
@@ -340,6 +390,19 @@ def test_sources_in_every_spelling(path: str, source: str, written: str) -> None
     made = read.instructions(LARGE, seen)
     assert made is not None
     assert made.output.format == written
+
+
+@pytest.mark.parametrize(
+    ("sent", "meant"),
+    [
+        ("w:1/plain/http:/a.example/b.jpg", "w:1/plain/http://a.example/b.jpg"),
+        ("w:1/plain/http://a.example/c:/b.jpg", "w:1/plain/http://a.example/c:/b.jpg"),
+        ("plain/local:/some/image.jpg", "plain/local:///some/image.jpg"),
+        ("plain/local:///some/image.jpg", "plain/local:///some/image.jpg"),
+    ],
+)
+def test_slashes_that_a_proxy_left_out_are_put_back(sent: str, meant: str) -> None:
+    assert restored(sent) == meant
 
 
 def test_the_basic_urls_of_old_are_read_too() -> None:

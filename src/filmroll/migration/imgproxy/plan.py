@@ -127,6 +127,8 @@ def _is_simple(options: Options, size: Size | None, made: Scaled | None) -> bool
     """Whether one resize of Filmroll's does the same, as it mostly does."""
     if options.zoom != (1.0, 1.0) or options.min_width or options.min_height:
         return False
+    if options.extend is not None and options.dpr < 1:  # it shrinks a small picture even more then
+        return False
     if not (options.width or options.height):
         return size is None and options.dpr == 1
     kind = kind_of(options, size) if size else options.resizing_type

@@ -86,7 +86,7 @@ def _final(options: Options, size: Size, made: Size, dpr: float) -> Size:
     """Return the size that is left of the scaled picture."""
     width = round(options.width * dpr * options.zoom[0]) or made.width
     height = round(options.height * dpr * options.zoom[1]) or made.height
-    if kind_of(options, size) == "fill-down":
+    if kind_of(options, size) == "fill-down" and options.width and options.height:
         too_wide, too_high = width / made.width, height / made.height
         if too_wide > max(too_high, 1):
             width, height = made.width, round(made.width * height / width)

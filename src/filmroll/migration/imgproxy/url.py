@@ -26,8 +26,12 @@ class Request:
 
 
 def restored(path: str) -> str:
-    """Return the path with both slashes of a plain source, where a proxy on the way left one."""
-    return _ABBREVIATED.sub(r"\1://", path, count=1)
+    """Return the path with all slashes of a plain source, where a proxy on the way left one."""
+    return _ABBREVIATED.sub(_slashes, path, count=1)
+
+
+def _slashes(match: re.Match[str]) -> str:
+    return f"{match[1]}:///" if match[1] == "plain/local" else f"{match[1]}://"
 
 
 def parse(path: str, presets: Presets) -> Request:
