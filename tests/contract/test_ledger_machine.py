@@ -284,4 +284,4 @@ COMMON = settings(
 TestLedgers = Ledgers.TestCase
 TestLedgers.settings = settings(COMMON, max_examples=25, stateful_step_count=30)
 TestDistributedLedgers = DistributedLedgers.TestCase
-TestDistributedLedgers.settings = settings(COMMON, max_examples=6, stateful_step_count=20)
+TestDistributedLedgers.settings = settings(COMMON, max_examples=4, stateful_step_count=20)

@@ -355,7 +355,7 @@ def test_several_manifests_at_once_make_one_ledger(service: Service, http: httpx
     assert len(check_sums(http, batch)) == 2000
 
 
-LONG = 200_000
+LONG = 100_000
 
 
 def resident(pid: int) -> int:

@@ -16,7 +16,7 @@ from tests.e2e.service import Service
 
 pytestmark = pytest.mark.slow
 
-UPLOADS = 10_000
+UPLOADS = 4_000
 GROUP = 1000
 BODY = b"a part that no other follows"
 LONGEST_SECONDS = 120.0

@@ -256,7 +256,7 @@ async def test_a_confined_child_loads_it_when_asked_and_keeps_it() -> None:
         assert threads(pid) <= before[1]  # no pool of threads came along
         settled = resident(pid)
         assert settled - before[0] < 64 << 20
-        for _time in range(40):
+        for _time in range(12):
             await run(engine, ASTRONAUT, CROP.format(160, 200))
         assert engine.pids() == [pid]  # it was not recycled for what it holds
         assert resident(pid) - settled < 8 << 20
