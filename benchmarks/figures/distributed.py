@@ -2,7 +2,7 @@
 
 import asyncio
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,11 +11,12 @@ import obstore
 from obstore.store import S3Store
 
 from benchmarks.client import fetch, upload
+from benchmarks.figures.overload import never_asked_for
 from benchmarks.figures.uploads import Uploads, checked
 from benchmarks.photographs import numbered, photographs, small, with_serial
 from benchmarks.results import Row
 from benchmarks.rounds import Spread, alternate
-from benchmarks.servers import Server, filmroll
+from benchmarks.servers import filmroll
 from deploy.local.aws import ACCESS_KEY, REGION, SECRET_KEY, MiniStack, SeaweedFS
 from deploy.local.cluster import Stores, create_stores
 
@@ -77,24 +78,18 @@ def run(folder: Path, rounds: int) -> list[Row]:
         server = stack.enter_context(filmroll(folder, **variables))
         bare = _Bare(seaweedfs.endpoint, template)
         uploads = Uploads(server, folder / "80", template, {"TARGET": "/v1/images"})
-        photos = itertools.cycle(files)
+        images = upload(server, files)
+        cold = never_asked_for(images)
         reached = alternate(
             {
                 _UPLOADS: uploads.measure,
-                _VARIANTS: lambda: _cold(server, list(itertools.islice(photos, _COLD))),
+                _VARIANTS: lambda: fetch(server, list(itertools.islice(cold, _COLD)), 8).rate,
                 _BARE: bare.measure,
             },
             rounds,
         )
-        note = checked(server, [uploads])
+        note = checked(server, [uploads], besides=len(images))
     return list(_rows(reached, note))
-
-
-def _cold(server: Server, files: Sequence[Path]) -> float:
-    """Upload photographs, then ask for a variant of each; return how many of those a second."""
-    images = upload(server, files)
-    paths = [f"/i/{image}/resize:width=512/output:format=jpeg,quality=80" for image in images]
-    return fetch(server, paths, connections=8).rate
 
 
 def _rows(reached: dict[str, Spread], note: str) -> Iterator[Row]:
