@@ -119,9 +119,8 @@ def checked(server: Server, all_uploads: list[Uploads], besides: int = 0) -> str
     """
     answered = [Path(place).name for uploads in all_uploads for place in uploads.answered]
     there = {str(image["id"]): str(image["sha256"]) for image in catalogue(server)}
-    under_way = (
-        len(there) - len(answered) - besides
-    )  # when wrk hung up, at most one on each connection
+    # When wrk hung up: at most one on each connection.
+    under_way = len(there) - len(answered) - besides
     if not set(answered) <= there.keys() or len(set(there.values())) != len(there):
         raise Wrong("an image that was answered with 201 is not in the catalog, or is there twice")
     if under_way > _CONNECTIONS * sum(uploads.measured for uploads in all_uploads):
