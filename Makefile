@@ -16,10 +16,10 @@ cluster: $(READY) ## run a whole cluster here: S3, SQS, DynamoDB, six processes,
 	$(BIN)/python -m deploy.local.cluster
 
 test: $(READY) ## run all tests, three files at a time: most of their time they wait for services and disks
-	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/cluster
+	$(BIN)/pytest -n 3 --dist loadfile --ignore tests/cluster
 
 test-aws: $(READY) ## run the end-to-end tests on S3, SQS and DynamoDB, and take clusters to pieces
-	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/e2e tests/cluster
+	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile tests/e2e tests/cluster
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .
