@@ -33,6 +33,7 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.batches import Batches
 from filmroll.usecases.batch.ingest import Arrival
 from filmroll.usecases.batch.lines import Said
+from filmroll.usecases.engines import Engines
 from filmroll.usecases.images import Annotations
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
@@ -192,9 +193,11 @@ async def _work(stores: Stores, base: Base, lane: Lane, images: Sequence[str]) -
     processing = Processing(
         blobs=stores.blobs,
         catalog=stores.catalog,
-        engines={Lane.INTERACTIVE: engine, Lane.BULK: engine},
-        admission=Admission(dict.fromkeys(Lane, _AT_ONCE), 64, 1 << 30, HeaderProbe(Limits())),
-        liveness=Liveness(engine),
+        engines=Engines(
+            engines=dict.fromkeys(Lane, engine),
+            admission=Admission(dict.fromkeys(Lane, _AT_ONCE), 64, 1 << 30, HeaderProbe(Limits())),
+            liveness=Liveness(engine),
+        ),
         errands=dict[JobKind, Any](),
         announcer=base.announcer,
     )

@@ -1,34 +1,22 @@
 """Information out of an original: looked at once however many ask, and kept."""
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
 
 from filmroll.errors import Deleted
 from filmroll.model import Info, Lane, original_key
-from filmroll.ports import BlobStore, Catalog, Engine
-from filmroll.usecases.admission import Admission
+from filmroll.ports import BlobStore, Catalog
+from filmroll.usecases.engines import Engines
 from filmroll.usecases.images import raise_missing
-from filmroll.usecases.liveness import Liveness
 
 
 class Describer:
     """Has the engine look at pictures, and keeps what it tells."""
 
-    def __init__(
-        self,
-        *,
-        blobs: BlobStore,
-        catalog: Catalog,
-        engines: Mapping[Lane, Engine],
-        admission: Admission,
-        liveness: Liveness,
-    ) -> None:
+    def __init__(self, *, blobs: BlobStore, catalog: Catalog, engines: Engines) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._engines = engines
-        self._admission = admission
-        self._liveness = liveness
         self._flying: dict[str, asyncio.Task[Info]] = {}
 
     def under_way(self, image: str) -> bool:
@@ -56,10 +44,8 @@ class Describer:
         if source is None:
             await raise_missing(self._catalog, image)
         with source:
-            async with self._admission.slot(lane, source):
-                info = await self._engines[lane].describe(source)
-            if lane is Lane.INTERACTIVE:
-                self._liveness.note()
+            async with self._engines.engine(lane, source) as engine:
+                info = await engine.describe(source)
         if not await self._catalog.put_info(image, info):
             raise Deleted("This image was deleted, and what is known of it.")
         return info

@@ -1,9 +1,10 @@
 """Doing the work: for a job from the queue, or for someone who waits."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext, suppress
 from dataclasses import replace
+from typing import TypeVar
 
 from filmroll.errors import (
     REFUSALS,
@@ -30,17 +31,18 @@ from filmroll.model import (
     VariantState,
     now,
 )
-from filmroll.ports import BlobStore, Catalog, Engine, Fresh
-from filmroll.usecases.admission import Admission
+from filmroll.ports import BlobStore, Catalog, Fresh
 from filmroll.usecases.avif import is_avif_job
 from filmroll.usecases.describe import Describer
+from filmroll.usecases.engines import Engines
 from filmroll.usecases.errands import Errand, NotNow, called_off
 from filmroll.usecases.formats import set_apart
 from filmroll.usecases.images import living
-from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.outbox import OVERDUE_SECONDS
 from filmroll.usecases.render import Made, Renderer, passing
 from filmroll.usecases.webhooks.announcing import Announcer
+
+T = TypeVar("T")
 
 LEASE_SECONDS = 60.0
 MAX_CRASHES = 3  # attempts after which an image that is too much for the engine is given up
@@ -57,30 +59,16 @@ class Processing:
         *,
         blobs: BlobStore,
         catalog: Catalog,
-        engines: Mapping[Lane, Engine],
-        admission: Admission,
-        liveness: Liveness,
+        engines: Engines,
         errands: Mapping[JobKind, Errand],
         announcer: Announcer,
     ) -> None:
         self._catalog = catalog
         self._announcer = announcer
         self._errands = errands
-        self._admission = admission
-        self._renderer = Renderer(
-            blobs=blobs,
-            catalog=catalog,
-            engines=engines,
-            admission=admission,
-            liveness=liveness,
-        )
-        self._describer = Describer(
-            blobs=blobs,
-            catalog=catalog,
-            engines=engines,
-            admission=admission,
-            liveness=liveness,
-        )
+        self._admission = engines.admission
+        self._renderer = Renderer(blobs=blobs, catalog=catalog, engines=engines)
+        self._describer = Describer(blobs=blobs, catalog=catalog, engines=engines)
 
     async def run_job(self, job: str) -> Job | None:
         """Run a job until it is final, given back, or another worker holds it."""
@@ -109,10 +97,7 @@ class Processing:
         else:
             await living(self._catalog, image)
             with self._place_unless(self._renderer.under_way(image, recipe)):
-                try:
-                    fresh = await self._make_now(image, instructions)
-                except EngineCrashed:  # perhaps not by this image: look once more before blaming it
-                    fresh = await self._make_now(image, instructions)
+                fresh = await _twice(lambda: self._make_now(image, instructions))
         if fresh.variant.problem is not None:
             raise fresh.variant.problem.error()
         return fresh
@@ -124,10 +109,7 @@ class Processing:
             return info
         await living(self._catalog, image)
         with self._place_unless(self._describer.under_way(image)):
-            try:
-                return await self._describer.describe(image, Lane.INTERACTIVE)
-            except EngineCrashed:  # as for a variant
-                return await self._describer.describe(image, Lane.INTERACTIVE)
+            return await _twice(lambda: self._describer.describe(image, Lane.INTERACTIVE))
 
     def _place_unless(self, under_way: bool) -> AbstractContextManager[object]:  # noqa: FBT001 -- the question of its name
         """Return a place for somebody who waits; who waits for what others do needs none."""
@@ -242,6 +224,14 @@ class Processing:
             heart.cancel()
             with suppress(asyncio.CancelledError):
                 await heart
+
+
+async def _twice(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try once more after a crash: perhaps it was not by this image, which is not blamed yet."""
+    try:
+        return await attempt()
+    except EngineCrashed:
+        return await attempt()
 
 
 def _worst(made: Made) -> Problem | None:

@@ -27,12 +27,11 @@ from filmroll.model import (
     original_key,
     variant_key,
 )
-from filmroll.ports import BlobStore, Catalog, Engine, Fresh, Picture
+from filmroll.ports import BlobStore, Catalog, Fresh, Picture
 from filmroll.stopwatch import Stopwatch
-from filmroll.usecases.admission import Admission
+from filmroll.usecases.engines import Engines
 from filmroll.usecases.hot import LARGEST_BYTES
 from filmroll.usecases.images import raise_missing
-from filmroll.usecases.liveness import Liveness
 
 # Faults that may be the engine's, or the hour's: another attempt may do better.
 _PASSING = (EngineCrashed, ProcessingLimit, InternalError)
@@ -62,20 +61,10 @@ class _Flight(NamedTuple):
 class Renderer:
     """Makes variants and keeps them. Only the engine's own work takes an engine's place."""
 
-    def __init__(
-        self,
-        *,
-        blobs: BlobStore,
-        catalog: Catalog,
-        engines: Mapping[Lane, Engine],
-        admission: Admission,
-        liveness: Liveness,
-    ) -> None:
+    def __init__(self, *, blobs: BlobStore, catalog: Catalog, engines: Engines) -> None:
         self._blobs = blobs
         self._catalog = catalog
         self._engines = engines
-        self._admission = admission
-        self._liveness = liveness
         self._flying: dict[tuple[str, str], _Flight] = {}
 
     def under_way(self, image: str, recipe: str) -> bool:
@@ -159,11 +148,9 @@ class Renderer:
             made: Sequence[Picture | Problem] = ()
             watch.lap("fetch")
             if possible:
-                async with self._admission.slot(lane, source):
-                    made = await self._engines[lane].make(source, possible, there)
+                async with self._engines.engine(lane, source) as engine:
+                    made = await engine.make(source, possible, there)
                 watch.lap("engine")
-                if lane is Lane.INTERACTIVE:
-                    self._liveness.note()
         results: dict[Instructions, Picture | Problem] = dict.fromkeys(wanted, _WATERMARK_GONE)
         results |= dict(zip(possible, made, strict=True))
         return results

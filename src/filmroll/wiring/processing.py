@@ -15,6 +15,7 @@ from filmroll.usecases.admission import Admission
 from filmroll.usecases.batch.acting import Acting
 from filmroll.usecases.batch.fetching import Fetching
 from filmroll.usecases.batch.turns import Turns
+from filmroll.usecases.engines import Engines
 from filmroll.usecases.errands import Errand
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
@@ -75,9 +76,11 @@ async def open_processing(
             processor=Processing(
                 blobs=stores.blobs,
                 catalog=stores.catalog,
-                engines={Lane.INTERACTIVE: engine, Lane.BULK: bulk},
-                admission=admission,
-                liveness=liveness,
+                engines=Engines(
+                    engines={Lane.INTERACTIVE: engine, Lane.BULK: bulk},
+                    admission=admission,
+                    liveness=liveness,
+                ),
                 errands=_errands(settings, stores, base, fetcher) | {JobKind.BATCH: acting.run},
                 announcer=base.announcer,
             ),

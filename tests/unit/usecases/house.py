@@ -25,6 +25,7 @@ from filmroll.model import (
 )
 from filmroll.ports import Picture
 from filmroll.usecases.admission import Admission
+from filmroll.usecases.engines import Engines
 from filmroll.usecases.errands import Errand
 from filmroll.usecases.liveness import Liveness
 from filmroll.usecases.process import Processing
@@ -97,9 +98,11 @@ class House:
         self.processing = Processing(
             blobs=self.blobs,
             catalog=self.catalog,
-            engines=dict.fromkeys(Lane, self.engine),
-            admission=self.admission,
-            liveness=self.liveness,
+            engines=Engines(
+                engines=dict.fromkeys(Lane, self.engine),
+                admission=self.admission,
+                liveness=self.liveness,
+            ),
             errands=self.errands,
             announcer=Announcer(self.catalog),
         )
