@@ -120,29 +120,22 @@ async def test_who_leaves_the_line_holds_nobody_up():
     await everything.leave()
 
 
-async def test_a_slot_that_comes_as_its_caller_leaves_goes_on():
-    """Given and left in one step of the loop: the caller never runs again but to be cancelled."""
+@pytest.mark.parametrize("given", [True, False], ids=["given, then left", "left, then given"])
+async def test_a_slot_for_a_caller_that_leaves_goes_on(given):
+    """Both in one step of the loop: the caller never runs again but to be cancelled."""
     house = admission(slots=1)
     async with house.slot(Lane.INTERACTIVE, original(4)):
         leaving, after = Caller(house, 4), Caller(house, 4)
         await settled()
+        if not given:
+            leaving.task.cancel()
     leaving.task.cancel()
     assert await inside(leaving, after) == [False, True]
     await after.leave()
+    assert leaving.task.cancelled()
     last = Caller(house, 100)
     assert await inside(last) == [True]
     await last.leave()
-
-
-async def test_who_leaves_as_a_slot_is_given_takes_none():
-    house = admission(slots=1)
-    async with house.slot(Lane.INTERACTIVE, original(4)):
-        leaving, after = Caller(house, 4), Caller(house, 4)
-        await settled()
-        leaving.task.cancel()
-    assert await inside(leaving, after) == [False, True]
-    await after.leave()
-    assert leaving.task.cancelled()
 
 
 def test_all_frames_count():
