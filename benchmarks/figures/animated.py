@@ -1,25 +1,22 @@
 """An animation that is asked for smaller, beside ipx."""
 
 import itertools
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyvips
 
-from benchmarks import peers
+from benchmarks.beside import beside_ipx
 from benchmarks.client import fetch, upload
-from benchmarks.missing import Missing, Wrong
+from benchmarks.missing import Wrong
 from benchmarks.photographs import photographs
 from benchmarks.results import Row
-from benchmarks.rounds import alternate
 from benchmarks.servers import Server, filmroll
 
 TITLE = "Animated GIF of 100 frames, 480 px → WebP of 300 px, two at a time"
 
 _FRAMES, _SIZE, _WIDTH = 100, (480, 320), 300
 _ANIMATIONS = 4
-_PROCESSES = 2
 _AT_ONCE = 2  # as many as there are processors: sharp uses both for one picture, we do not
 
 
@@ -27,35 +24,19 @@ def run(folder: Path, rounds: int) -> list[Row]:
     """Measure in turn."""
     sources = folder / "animations"
     files = _animations(photographs(folder.parent / "photographs"), sources)
-    name = f"{peers.npm_version('ipx')}, {peers.npm_version('sharp')}"
-    with ExitStack() as stack:
-        own = stack.enter_context(filmroll(folder))
-        images = itertools.cycle(upload(own, files))
+    with filmroll(folder) as server:
+        images = itertools.cycle(upload(server, files))
         widths = itertools.count(_WIDTH, -1)
-        subjects: dict[str, Callable[[], float]] = {"Filmroll": lambda: _own(own, images, widths)}
-        skipped = []
-        try:
-            ipx = stack.enter_context(peers.ipx(folder, sources, _PROCESSES))
-        except Missing as missing:
-            skipped.append(Row.skipped(name, missing))
-        else:
-            subjects[name] = lambda: _rate(
-                ipx, [f"/animated,w_{_WIDTH},f_webp/{file.name}" for file in files], _WIDTH
-            )
-        reached = alternate(subjects, rounds)
-    rows = [Row.of(subject, spread, "/s") for subject, spread in reached.items()]
-    if name in reached:
-        times = reached["Filmroll"].median / reached[name].median
-        rows.append(
-            Row(
-                subject=f"Filmroll : {name}",
-                value=round(times, 2),
-                unit="× as fast",
-                limit="≥ 1",
-                met=times >= 1,
-            )
+        paths = [f"/animated,w_{_WIDTH},f_webp/{file.name}" for file in files]
+        return beside_ipx(
+            folder,
+            sources,
+            lambda: _own(server, images, widths),
+            lambda ipx: _rate(ipx, paths, _WIDTH),
+            rounds,
+            unit="/s",
+            times=1,
         )
-    return rows + skipped
 
 
 def _own(server: Server, images: "itertools.cycle[str]", widths: "itertools.count[int]") -> float:

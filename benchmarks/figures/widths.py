@@ -2,16 +2,16 @@
 
 import json
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
-from benchmarks import peers, quality
+from benchmarks import quality
+from benchmarks.beside import beside_ipx
 from benchmarks.client import ask, connect, fetch
-from benchmarks.missing import Missing, Wrong
+from benchmarks.missing import Wrong
 from benchmarks.photographs import large, photographs
 from benchmarks.results import Row
-from benchmarks.rounds import alternate
 from benchmarks.servers import Server, filmroll
 
 TITLE = "Five widths of a 12-megapixel photograph, from its upload to the last byte of all five"
@@ -19,7 +19,6 @@ TITLE = "Five widths of a 12-megapixel photograph, from its upload to the last b
 _WIDTHS = (320, 640, 960, 1280, 1920)
 _PICTURES = 8
 _TIMES = 2
-_PROCESSES = 2
 
 
 def run(folder: Path, rounds: int) -> list[Row]:
@@ -27,32 +26,17 @@ def run(folder: Path, rounds: int) -> list[Row]:
     folder = folder.resolve()
     sources = folder.parent / "large"
     files = large(photographs(folder.parent / "photographs"), sources, _PICTURES)
-    name = f"{peers.npm_version('ipx')}, {peers.npm_version('sharp')}"
-    with ExitStack() as stack:
-        own = stack.enter_context(filmroll(folder))
-        subjects: dict[str, Callable[[], float]] = {"Filmroll": lambda: _own_rate(own, files)}
-        skipped = []
-        try:
-            ipx = stack.enter_context(peers.ipx(folder, sources, _PROCESSES))
-        except Missing as missing:
-            skipped.append(Row.skipped(name, missing))
-        else:
-            subjects[name] = lambda: _peer_rate(ipx, files)
-        reached = alternate(subjects, rounds)
-    rows = [Row.of(subject, spread, "photographs/s") for subject, spread in reached.items()]
-    if name in reached:
-        times = reached["Filmroll"].median / reached[name].median
-        rows.append(
-            Row(
-                subject=f"Filmroll : {name}",
-                value=round(times, 2),
-                unit="× as fast",
-                limit=f"≥ {_TIMES}",
-                met=times >= _TIMES,
-                note="ipx has no upload: it reads the file from its disk",
-            )
+    with filmroll(folder) as server:
+        return beside_ipx(
+            folder,
+            sources,
+            lambda: _own_rate(server, files),
+            lambda ipx: _peer_rate(ipx, files),
+            rounds,
+            unit="photographs/s",
+            times=_TIMES,
+            note="ipx has no upload: it reads the file from its disk",
         )
-    return rows + skipped
 
 
 def _own_rate(server: Server, files: Sequence[Path]) -> float:
