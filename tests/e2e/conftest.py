@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from deploy.local.cluster import Stores
+from tests.e2e.origin import Origin
 from tests.e2e.service import AWS, Cloud, Clustered, Service
 
 
@@ -34,3 +35,10 @@ def http(service: Service) -> Iterator[httpx.Client]:
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
+
+
+@pytest.fixture(scope="module")
+def origin() -> Iterator[Origin]:
+    running = Origin()
+    yield running
+    running.close()
