@@ -96,8 +96,7 @@ def _ratio_open(steps: Sequence[Operation]) -> bool:
 def _quality_open(output: Output) -> bool:
     """Whether a lower quality may be chosen: neither that nor the size in bytes is given."""
     known = output.format == "same" or output.format in FRUGAL
-    bounded = getattr(output, "max_bytes", None) is not None
-    return known and output.quality is None and not output.lossless and not bounded
+    return known and output.quality is None and not output.lossless and output.max_bytes is None
 
 
 def _denser(step: Operation, ratio: float) -> Operation:

@@ -188,13 +188,14 @@ class DeliveryRoute:
     async def _answer_cold(
         self, request: Request, send: Send, path: bytes, target: _Target, permit: Permit
     ) -> None:
-        if (leader := self._leaders.get(self._key(request, path, by_accept=True))) is not None:
+        key = self._key(request, path, by_accept=True)
+        if (leader := self._leaders.get(key)) is not None:
             await leader.wait()
             if (hot := self._hot_answer(request, path)) is not None:
                 await self._send(request, send, hot, permit)
                 return
         try:
-            answer = await self._found_and_kept(request, path, target)
+            answer = await self._found_and_kept(request, path, target, key)
         except _ABSENT as fault:
             await self._stand_in(request, send, target, permit, fault)
             return
@@ -207,19 +208,20 @@ class DeliveryRoute:
             await self._send(request, send, timed, permit)
 
     async def _found_and_kept(
-        self, request: Request, path: bytes, target: _Target
+        self, request: Request, path: bytes, target: _Target, key: bytes
     ) -> "_Answer | _Unchanged":
         """Find what is asked for; keep it in memory if its URL can never mean other bytes.
 
-        Whoever asks for the same meanwhile waits for that, and is spared all of the way.
+        Whoever asks for the same (``key``) meanwhile waits for that, and is spared all of the way.
         """
         stamp = self._hot.stamp(target.image)
-        with self._leading(self._key(request, path, by_accept=True)):
+        with self._leading(key):
             answer = await self._found(request, target)
             if isinstance(answer, _Unchanged) or answer.data is None or not answer.asset.lasting:
                 return answer
             vary = frozenset(request.scope[VARY])
-            key = self._key(request, path, by_accept="Accept" in vary)
+            if "Accept" not in vary:  # it is the same for all of them
+                key = self._key(request, path, by_accept=False)
             hot = replace(answer, headers=[*answer.headers, FROM_MEMORY], vary=vary)
             self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
             return answer
