@@ -157,6 +157,7 @@ def _count(stores: Stores) -> Counter[str]:
     def note(model: Any, **_: Any) -> None:
         counted[model.name] += 1
 
+    # The ports do not know what their adapters for AWS are made of.
     for client in (stores.catalog._table._client, stores.queue._calls._client):  # type: ignore[attr-defined]
         client.meta.events.register("before-call", note)
     return counted
@@ -236,7 +237,7 @@ class _Made:
 
 async def _size(stores: Stores, image: str) -> int:
     """Return how large DynamoDB takes an image's item to be."""
-    item = await stores.catalog._table.get(image, RECORD)  # type: ignore[attr-defined]
+    item = await stores.catalog._table.get(image, RECORD)  # type: ignore[attr-defined] # see _count
     return sum(len(name.encode()) + _weight(value) for name, value in item.items())
 
 

@@ -77,6 +77,7 @@ class Groups(Construct):
                 pause_time=_START,
             ),
         )
+        # CDK types it as any construct, or none; of a group it is the CloudFormation resource.
         group.node.default_child.override_logical_id(_logical_id(role))  # type: ignore[union-attr]
         # The first thing that a machine does is to fetch packages.
         group.node.add_dependency(self._network.connected)

@@ -49,6 +49,7 @@ class Options:
             if given is None:
                 continue
             try:
+                # A field's type is typed as a class or its name; here it is the class.
                 values[field.name] = _READ[field.type](given)  # type: ignore[index]
             except ValueError as fault:
                 faults.append(f"{field.name}: {fault}, not {given!r}")
