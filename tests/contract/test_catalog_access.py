@@ -5,7 +5,9 @@ from dataclasses import replace
 
 from filmroll.model import AccessKey, IdempotentRequest, Preset, Scope, SigningKey
 
-REQUEST = IdempotentRequest(key="k", fingerprint="f", expires_at=1000.0, locked_until=130.0)
+# Far from now: DynamoDB itself drops an item within a minute or days once its time is over.
+NOW = 4e9
+REQUEST = IdempotentRequest(key="k", fingerprint="f", expires_at=NOW + 1000, locked_until=NOW + 130)
 ANSWERED = replace(REQUEST, status=201, headers={"Location": "/v1/images/ä"}, body='{"id": "ä"}')
 
 
@@ -57,64 +59,64 @@ async def test_signing_keys(catalog):
 
 async def test_a_free_key_is_claimed_by_one(catalog):
     rivals = [replace(REQUEST, fingerprint=str(number)) for number in range(64)]
-    holders = await asyncio.gather(*(catalog.begin_request(rival, 100.0) for rival in rivals))
+    holders = await asyncio.gather(*(catalog.begin_request(rival, NOW + 100) for rival in rivals))
     assert len(set(map(str, holders))) == 1
     assert holders[0] in rivals
 
 
 async def test_a_claim_is_taken_over_when_its_lock_is_over(catalog):
-    await catalog.begin_request(REQUEST, 100.0)
-    again = replace(REQUEST, locked_until=160.0)
-    assert await catalog.begin_request(again, 129.0) == REQUEST
-    assert await catalog.begin_request(replace(again, fingerprint="other"), 130.0) == REQUEST
-    assert await catalog.begin_request(again, 130.0) == again
-    assert await catalog.begin_request(REQUEST, 159.0) == again
+    await catalog.begin_request(REQUEST, NOW + 100)
+    again = replace(REQUEST, locked_until=NOW + 160)
+    assert await catalog.begin_request(again, NOW + 129) == REQUEST
+    assert await catalog.begin_request(replace(again, fingerprint="other"), NOW + 130) == REQUEST
+    assert await catalog.begin_request(again, NOW + 130) == again
+    assert await catalog.begin_request(REQUEST, NOW + 159) == again
 
 
 async def test_an_answer_is_kept_until_it_expires(catalog):
-    await catalog.begin_request(REQUEST, 100.0)
+    await catalog.begin_request(REQUEST, NOW + 100)
     await catalog.finish_request(ANSWERED)
-    assert await catalog.begin_request(REQUEST, 999.0) == ANSWERED
-    new = replace(REQUEST, fingerprint="new", expires_at=2000.0)
-    assert await catalog.begin_request(new, 1000.0) == new
+    assert await catalog.begin_request(REQUEST, NOW + 999) == ANSWERED
+    new = replace(REQUEST, fingerprint="new", expires_at=NOW + 2000)
+    assert await catalog.begin_request(new, NOW + 1000) == new
 
 
 async def test_the_first_answer_stays(catalog):
-    await catalog.begin_request(REQUEST, 100.0)
+    await catalog.begin_request(REQUEST, NOW + 100)
     await catalog.finish_request(ANSWERED)
     await catalog.finish_request(replace(ANSWERED, status=500))
     await catalog.finish_request(replace(ANSWERED, fingerprint="other"))
     await catalog.drop_request(REQUEST)
-    assert await catalog.begin_request(REQUEST, 100.0) == ANSWERED
+    assert await catalog.begin_request(REQUEST, NOW + 100) == ANSWERED
 
 
 async def test_who_lost_a_key_neither_answers_nor_frees_it(catalog):
-    await catalog.begin_request(REQUEST, 100.0)
-    second = replace(REQUEST, locked_until=160.0)
-    await catalog.begin_request(second, 130.0)
+    await catalog.begin_request(REQUEST, NOW + 100)
+    second = replace(REQUEST, locked_until=NOW + 160)
+    await catalog.begin_request(second, NOW + 130)
     await catalog.drop_request(REQUEST)
     await catalog.finish_request(ANSWERED)
-    assert await catalog.begin_request(REQUEST, 140.0) == second
+    assert await catalog.begin_request(REQUEST, NOW + 140) == second
     answered = replace(second, status=200)
     await catalog.finish_request(answered)
-    assert await catalog.begin_request(REQUEST, 140.0) == answered
+    assert await catalog.begin_request(REQUEST, NOW + 140) == answered
 
 
 async def test_a_dropped_key_is_free(catalog):
-    await catalog.begin_request(REQUEST, 100.0)
+    await catalog.begin_request(REQUEST, NOW + 100)
     await catalog.drop_request(REQUEST)
     await catalog.drop_request(replace(REQUEST, key="none"))
     other = replace(REQUEST, fingerprint="other")
-    assert await catalog.begin_request(other, 100.0) == other
+    assert await catalog.begin_request(other, NOW + 100) == other
 
 
 async def test_old_answers_are_forgotten(catalog):
-    requests = [replace(REQUEST, key=str(n), expires_at=float(n)) for n in range(2200)]
-    await asyncio.gather(*(catalog.begin_request(request, 0.0) for request in requests))
-    await catalog.expire_requests(2100.0)
+    requests = [replace(REQUEST, key=str(n), expires_at=NOW + n) for n in range(2200)]
+    await asyncio.gather(*(catalog.begin_request(request, NOW) for request in requests))
+    await catalog.expire_requests(NOW + 2100)
     fresh = [replace(request, fingerprint="new") for request in requests]
-    assert await catalog.begin_request(fresh[2100], 0.0) == fresh[2100]
-    assert await catalog.begin_request(fresh[2101], 0.0) == requests[2101]
+    assert await catalog.begin_request(fresh[2100], NOW) == fresh[2100]
+    assert await catalog.begin_request(fresh[2101], NOW) == requests[2101]
 
 
 async def test_a_check_leaves_nothing(catalog):
