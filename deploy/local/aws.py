@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 
+from deploy.local.http import get, status
 from deploy.local.process import Server, free_ports
 
 REGION = "us-east-1"
@@ -56,8 +57,8 @@ class SeaweedFS(Server):
     def _answers(self) -> bool:
         """Whether the gateway is there, and a volume to write to."""
         try:
-            gateway = httpx.get(self.endpoint, timeout=2)
-            return gateway.status_code < 500 and "fid" in httpx.get(self._volumes, timeout=2).json()
+            gateway = get(self.endpoint, timeout=2)
+            return gateway.status_code < 500 and "fid" in get(self._volumes, timeout=2).json()
         except (httpx.HTTPError, ValueError):
             return False
 
@@ -81,10 +82,7 @@ class MiniStack(Server):
         )
 
     def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.endpoint}/_ministack/health", timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return status(f"{self.endpoint}/_ministack/health") == 200
 
 
 _IDENTITIES = {

@@ -20,6 +20,7 @@ import httpx
 
 from deploy.local.aws import CREDENTIALS, MiniStack, SeaweedFS
 from deploy.local.balancer import Caddy
+from deploy.local.http import client, status
 from deploy.local.process import Server, clean_environment, free_ports
 
 ROLES = ("upload-api", "download-api", "worker")
@@ -73,10 +74,7 @@ class Role(Server):
         )
 
     def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return status(f"{self.url}/readyz") == 200
 
 
 class Cluster:
@@ -137,7 +135,7 @@ class Cluster:
 
     def client(self, **options: Any) -> httpx.Client:
         """Return a client of it, by way of the load balancer."""
-        return httpx.Client(base_url=self.url, timeout=60, **options)
+        return client(self.url, **options)
 
 
 def main() -> None:

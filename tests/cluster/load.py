@@ -10,6 +10,7 @@ from typing import Self
 
 import httpx
 
+from deploy.local.http import client
 from tests.samples import jpeg
 
 THUMB = "resize:width=60/output:format=webp"
@@ -55,7 +56,7 @@ class Load:
         return took[min(int(share * len(took)), len(took) - 1)] if took else 0.0
 
     def _run(self) -> None:
-        with httpx.Client(base_url=self.url, timeout=PATIENCE_SECONDS) as http:
+        with client(self.url, timeout=PATIENCE_SECONDS) as http:
             while not self._stop.is_set():
                 number = next(self._numbers)
                 body = jpeg(240, 160, seed=number)

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from deploy.local.cluster import Cluster, Stores
+from deploy.local.http import client, status
 from deploy.local.process import Server, free_ports
 from tests.cluster.load import THUMB
 from tests.e2e.service import ROOT
@@ -56,16 +57,13 @@ def ports(cluster: Cluster, role: str) -> list[int]:
 
 
 def answers(url: str) -> bool:
-    try:
-        return httpx.get(f"{url}/readyz", timeout=5).status_code == 200
-    except httpx.HTTPError:
-        return False
+    return status(f"{url}/readyz") == 200
 
 
 @pytest.fixture
 def http(nginx: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=nginx, timeout=60) as client:
-        yield client
+    with client(nginx) as made:
+        yield made
 
 
 def test_both_groups_answer(http):

@@ -52,7 +52,7 @@ async def requests(place):
 
 @pytest.fixture
 async def web():
-    async with httpx.AsyncClient() as made:
+    async with httpx.AsyncClient(verify=False) as made:
         yield made
 
 

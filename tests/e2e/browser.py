@@ -8,6 +8,7 @@ from typing import Any, Self
 import httpx
 import pytest
 
+from deploy.local.http import client
 from tests.e2e.service import free_port, until
 
 _START_SECONDS = 30
@@ -47,7 +48,7 @@ class Browser:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        self._http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60)
+        self._http = client(f"http://127.0.0.1:{port}")
         try:
             until(self._is_ready, _START_SECONDS)
             options = {"args": [*_ARGUMENTS, f"--user-data-dir={profile}"]}

@@ -12,6 +12,7 @@ from typing import ClassVar, TypeVar
 import httpx
 
 from deploy.local.cluster import Cluster, Stores, create_stores
+from deploy.local.http import client, status
 from deploy.local.process import Server, clean_environment, free_ports
 
 ROOT = Path(__file__).parents[2]
@@ -116,13 +117,10 @@ class Service(Server):
 
     def client(self, **options: object) -> httpx.Client:
         """Return a client of it."""
-        return httpx.Client(base_url=self.url, timeout=60, **options)
+        return client(self.url, **options)
 
     def _answers(self) -> bool:
-        try:
-            return httpx.get(f"{self.url}/healthz", timeout=2).status_code == 200
-        except httpx.HTTPError:
-            return False
+        return status(f"{self.url}/healthz") == 200
 
 
 class Clustered(Cluster):

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from deploy.local.http import ask, client, get
 from deploy.local.process import Server
 from tests.e2e.service import AWS, ROOT, Service, free_port
 from tests.e2e.test_upload import upload
@@ -92,7 +93,7 @@ def places(place: Path) -> Iterator[tuple[str, str, str]]:
 
 @pytest.fixture(scope="module")
 def image(places) -> dict:
-    with httpx.Client(base_url=places[0]) as http:
+    with client(places[0]) as http:
         return upload(http, png(700, 700, seed=60)).json()
 
 
@@ -103,7 +104,7 @@ def paths(image) -> list[str]:
 
 
 def both(places, path: str, **options) -> tuple[httpx.Response, httpx.Response]:
-    return httpx.get(places[0] + path, **options), httpx.get(places[2] + path, **options)
+    return get(places[0] + path, **options), get(places[2] + path, **options)
 
 
 def headers(answer: httpx.Response) -> dict[str, str]:
@@ -121,10 +122,10 @@ def test_nginx_sends_the_same_as_the_service_would(places, paths) -> None:
 
 def test_it_is_nginx_that_sends_them(places, paths) -> None:
     for path in paths:
-        handed = httpx.get(places[1] + path)
+        handed = get(places[1] + path)
         assert handed.content == b""
         assert handed.headers["x-accel-redirect"].startswith("/_blobs/")
-        assert "x-accel-redirect" not in httpx.get(places[0] + path).headers
+        assert "x-accel-redirect" not in get(places[0] + path).headers
 
 
 @pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=-7", "bytes=300000-", "bytes=5-100000000"])
@@ -138,7 +139,7 @@ def test_parts(places, paths, wanted) -> None:
 
 
 def test_a_part_of_another_version_is_the_whole(places, paths) -> None:
-    etag = httpx.head(places[0] + paths[0]).headers["etag"]
+    etag = ask("HEAD", places[0] + paths[0]).headers["etag"]
     for tag, status in ((etag, 206), ('"other"', 200)):
         asked = {"Range": "bytes=0-9", "If-Range": tag}
         sent, expected = both(places, paths[0], headers=asked)
@@ -146,21 +147,21 @@ def test_a_part_of_another_version_is_the_whole(places, paths) -> None:
 
 
 def test_conditions_are_the_services(places, paths) -> None:
-    whole = httpx.get(places[0] + paths[0])
+    whole = get(places[0] + paths[0])
     for name, value in (("If-None-Match", "etag"), ("If-Modified-Since", "last-modified")):
         sent, expected = both(places, paths[0], headers={name: whole.headers[value]})
         assert (sent.status_code, sent.content) == (304, b"")
         assert headers(sent) == headers(expected)
-    other = httpx.get(places[0] + paths[0], headers={"If-None-Match": '"other"'})
+    other = get(places[0] + paths[0], headers={"If-None-Match": '"other"'})
     assert (other.status_code, other.content) == (200, whole.content)
 
 
 def test_nginx_does_not_judge_what_it_cannot_know(place, places, paths) -> None:
     """It knows no tag, and of the file only when that was written."""
     for path in paths:
-        file = httpx.get(places[1] + path).headers["x-accel-redirect"].removeprefix("/_blobs/")
+        file = get(places[1] + path).headers["x-accel-redirect"].removeprefix("/_blobs/")
         os.utime(place / "data" / "blobs" / file, (4_000_000_000, 4_000_000_000))
-        known = httpx.head(places[0] + path).headers
+        known = ask("HEAD", places[0] + path).headers
         for name, value, status in (
             ("If-Match", known["etag"], 200),
             ("If-Match", "*", 200),
@@ -171,28 +172,26 @@ def test_nginx_does_not_judge_what_it_cannot_know(place, places, paths) -> None:
             sent, expected = both(places, path, headers={name: value})
             assert (sent.status_code, expected.status_code) == (status, status), (name, value)
             assert sent.status_code == 412 or sent.content == expected.content
-        part = httpx.get(
-            places[0] + path, headers={"If-Match": known["etag"], "Range": "bytes=0-9"}
-        )
+        part = get(places[0] + path, headers={"If-Match": known["etag"], "Range": "bytes=0-9"})
         assert (part.status_code, len(part.content)) == (206, 10)
 
 
 def test_browsers_are_asked_for_hints(places, paths) -> None:
-    assert "DPR" in httpx.get(places[0] + paths[1]).headers["accept-ch"]
+    assert "DPR" in get(places[0] + paths[1]).headers["accept-ch"]
 
 
 def test_small_ones_names_and_heads_come_as_ever(places, paths, image) -> None:
-    small = httpx.get(f"{places[1]}/i/{image['id']}/resize:width=9")
+    small = get(f"{places[1]}/i/{image['id']}/resize:width=9")
     assert (small.status_code, "x-accel-redirect" in small.headers) == (200, False)
-    head = httpx.head(places[1] + paths[0])
+    head = ask("HEAD", places[1] + paths[0])
     assert int(head.headers["content-length"]) == image["bytes"]
     assert "x-accel-redirect" not in head.headers
-    named = httpx.get(places[0] + paths[0], params={"dl": "a.png"})
+    named = get(places[0] + paths[0], params={"dl": "a.png"})
     assert named.headers["content-disposition"].startswith('attachment; filename="a.png"')
 
 
 def test_what_is_deleted_is_gone_and_the_folder_is_no_address(places) -> None:
-    with httpx.Client(base_url=places[0]) as http:
+    with client(places[0]) as http:
         image = upload(http, jpeg(2000, 2000, seed=61)).json()
         assert http.get(f"/i/{image['id']}").status_code == 200
         assert http.get(f"/_blobs/o/{image['id'][:2]}/{image['id']}").status_code == 404

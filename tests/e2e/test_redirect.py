@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from deploy.local.cluster import Stores, create_stores
+from deploy.local.http import get
 from filmroll.client import Client
 from filmroll.model import new_id
 from filmroll.signing import signature
@@ -36,11 +37,11 @@ def test_the_store_sends_an_original_with_its_type(http: httpx.Client) -> None:
     assert (answer.status_code, answer.content) == (302, b"")
     assert answer.headers["cache-control"] == "private, max-age=120"
     assert answer.headers["access-control-allow-origin"] == "*"
-    found = httpx.get(answer.headers["location"])
+    found = get(answer.headers["location"])
     assert (found.status_code, found.content) == (200, body)
     assert found.headers["content-type"] == "image/jpeg"
     assert "content-disposition" not in found.headers
-    part = httpx.get(answer.headers["location"], headers={"Range": "bytes=5-9"})
+    part = get(answer.headers["location"], headers={"Range": "bytes=5-9"})
     assert (part.status_code, part.content) == (206, body[5:10])
 
 
@@ -48,7 +49,7 @@ def test_under_the_name_that_is_wanted(http: httpx.Client) -> None:
     image = upload(http, tiny_jpeg(71)).json()["id"]
     for wanted, name in (("grün.jpg", "filename*=UTF-8''gr%C3%BCn.jpg"), ("", f"{image}.jpeg")):
         answer = http.get(f"/i/{image}", params={"dl": wanted})
-        found = httpx.get(answer.headers["location"])
+        found = get(answer.headers["location"])
         assert found.status_code == 200
         assert name in found.headers["content-disposition"]
 
@@ -70,7 +71,7 @@ def test_a_deleted_image_is_gone_here_and_there(http: httpx.Client) -> None:
     url = http.get(f"/i/{image}").headers["location"]
     http.delete(f"/v1/images/{image}")
     assert http.get(f"/i/{image}").status_code == 410
-    assert httpx.get(url).status_code == 404
+    assert get(url).status_code == 404
 
 
 def test_the_client_follows(service: Service, tmp_path) -> None:
