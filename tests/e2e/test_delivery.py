@@ -53,6 +53,22 @@ def test_the_headers_of_the_contract(http: httpx.Client, image: dict) -> None:
             assert head.headers[name] == answer.headers[name]
 
 
+def test_what_is_in_memory_is_told_like_what_is_not(http: httpx.Client, image: dict) -> None:
+    own = {"x-request-id", "date", "server-timing"}
+    for path in (f"/i/{image['id']}", f"/i/{image['id']}/resize:width=77"):
+        # One with a query is never answered at once.
+        plain, kept, longer = http.get(path), http.get(path), http.get(f"{path}?a=b")
+        told = [
+            [one for one in each.headers.items() if one[0] not in own] for each in (plain, kept)
+        ]
+        assert told[0] == told[1]
+        assert kept.content == plain.content == longer.content
+        assert kept.headers["server-timing"] == "cache;desc=memory"
+        assert http.get(path, headers={"X-Request-Id": "mine"}).headers["x-request-id"] == "mine"
+        assert http.get(path, headers={"Host": "elsewhere.example"}).status_code == 403
+        assert http.request("GET", path, content=b"a body").headers["connection"] == "close"
+
+
 def test_conditional_requests(http: httpx.Client, image: dict) -> None:
     path = f"/i/{image['id']}/{WEBP}"
     full = http.get(path)

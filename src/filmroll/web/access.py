@@ -19,7 +19,7 @@ class Permit:
     lasting: bool = True  # False: the URL may come to mean another picture
 
 
-_OPEN = Permit()
+OPEN = Permit()
 _BY_KEY = Permit(shared=False)
 
 
@@ -48,7 +48,7 @@ class Gate:
         A signature or a key with the ``read`` scope will do.
         """
         if self.open or (preset and self._settings.unsigned_presets):
-            return _OPEN
+            return OPEN
         query = request.query_params
         if "sig" not in query and (secret := _bearer(request)):
             await self._keys.authorize(secret, Scope.READ)

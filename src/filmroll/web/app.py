@@ -37,7 +37,7 @@ from filmroll.web.batches import batches
 from filmroll.web.delivery import DeliveryRoute
 from filmroll.web.exports import EXPORTS, ExportRoute
 from filmroll.web.foreign import FOREIGN, ForeignRoute, without_signature
-from filmroll.web.hosts import allowed_hosts, require_host
+from filmroll.web.hosts import allowed_hosts, meant_for, require_host
 from filmroll.web.incoming import LARGEST_JSON_BYTES, Incoming
 from filmroll.web.infos import infos
 from filmroll.web.internal import internal, require_role
@@ -47,6 +47,7 @@ from filmroll.web.openapi import document
 from filmroll.web.operations import operations
 from filmroll.web.parts import PartRoute
 from filmroll.web.problems import problem_response
+from filmroll.web.representation import Headers
 from filmroll.web.services import Services
 from filmroll.web.sessions import sessions
 from filmroll.web.streams import INCOMING
@@ -93,8 +94,24 @@ class App:
         """Serve one request."""
         if scope["type"] != "http":
             return
+        if (answer := self._at_hand(scope)) is not None:
+            await self._hand_out(scope, send, *answer)
+            return
         with self._metrics.in_progress.track_inprogress():
             await self._serve(scope, Incoming(scope, receive), send)
+
+    def _at_hand(self, scope: Scope) -> tuple[Headers, bytes] | None:
+        """Return the answer to a request about which nothing is to be decided."""
+        if self._delivery is None or not meant_for(scope, self._hosts):
+            return None
+        return self._delivery.at_hand(scope)
+
+    async def _hand_out(self, scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
+        started = time.perf_counter()
+        named = [*headers, (b"x-request-id", _request_id(scope).encode())]
+        await send({"type": "http.response.start", "status": 200, "headers": named})
+        await send({"type": "http.response.body", "body": body})
+        self._metrics.answered("GET", "/i", 200, time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, incoming: Incoming, send: Send) -> None:
         exchange = _Exchange(scope, incoming, send)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO, Self
 
 from starlette.requests import Request
-from starlette.types import Send
+from starlette.types import Scope, Send
 
 from filmroll.errors import (
     CorruptImage,
@@ -27,7 +27,7 @@ from filmroll.usecases.download import Asset, variant_etag
 from filmroll.usecases.hints import hinted, open_to
 from filmroll.usecases.hot import LARGEST_BYTES, HotAnswers
 from filmroll.web.accept import VARY, shown_by
-from filmroll.web.access import Gate, Permit
+from filmroll.web.access import OPEN, Gate, Permit
 from filmroll.web.conditional import (
     Range,
     Unsatisfiable,
@@ -64,6 +64,8 @@ _CONDITIONS = {
     b"if-modified-since",
     b"if-unmodified-since",
 }
+# Without any of these a request sets no terms, and has no body that would have to be dealt with.
+_TERMS = {*_CONDITIONS, b"content-length", b"transfer-encoding", b"expect"}
 # What of a request decides which picture it gets.
 _CHOOSING = {b"accept", *HINTS}
 # Faults of an image: in its place another may be shown.
@@ -107,6 +109,7 @@ class _Answer:
     data: bytes | None = None
     file: BinaryIO | None = None
     vary: frozenset[str] = frozenset()  # of one in memory: the headers that it depends on
+    plain: Headers | None = None  # all headers, for whoever asks for the whole and sets no terms
 
     def __enter__(self) -> Self:
         return self
@@ -137,6 +140,20 @@ class DeliveryRoute:
         self._elsewhere = Elsewhere(services)
         self._hot: HotAnswers[_Answer] = HotAnswers(services.epochs)
         self._leaders: dict[bytes, asyncio.Event] = {}  # who was first to ask for what, by key
+
+    def at_hand(self, scope: Scope) -> tuple[Headers, bytes] | None:
+        """Return the answer to a plain request for what is in memory; None if it takes a decision.
+
+        Most requests are such, and to find that out takes less than to answer them as any other.
+        """
+        if not self._gate.open or scope["method"] != "GET" or scope["query_string"]:
+            return None
+        answer = self._hot.get(scope["raw_path"])
+        if answer is None or answer.plain is None or answer.data is None:
+            return None
+        if any(name in _TERMS for name, _ in scope["headers"]):
+            return None
+        return answer.plain, answer.data
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
@@ -223,6 +240,8 @@ class DeliveryRoute:
             if "Accept" not in vary:  # it is the same for all of them
                 key = self._key(request, path, by_accept=False)
             hot = replace(answer, headers=[*answer.headers, FROM_MEMORY], vary=vary)
+            if not vary:
+                hot = replace(hot, plain=_plain(hot))
             self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
             return answer
 
@@ -370,6 +389,14 @@ async def _send_part(
         async for chunk in chunks(answer.file, first, length):
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": body})
+
+
+def _plain(answer: _Answer) -> Headers:
+    """Return all headers of an answer to someone who sets no terms, where all may see it."""
+    asset = answer.asset
+    length = (b"content-length", str(asset.bytes).encode())
+    kept = caching(OPEN, lasting=asset.lasting)
+    return [*answer.headers, kept, *describing(asset), length]
 
 
 def _part(request: Request, asset: Asset) -> Range | None:

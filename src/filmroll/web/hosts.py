@@ -22,12 +22,19 @@ def allowed_hosts(settings: Settings) -> frozenset[str] | None:
     return frozenset(name for name in ("localhost", settings.host, own) if name)
 
 
+def meant_for(scope: Scope, allowed: frozenset[str] | None) -> bool:
+    """Whether a request was meant for this host."""
+    if allowed is None:
+        return True
+    for name, value in scope["headers"]:
+        if name == b"host":
+            return _is_own(value, allowed)
+    return True
+
+
 def require_host(scope: Scope, allowed: frozenset[str] | None) -> None:
     """Raise Forbidden if the request was meant for another host."""
-    if allowed is None:
-        return
-    host = next((value for name, value in scope["headers"] if name == b"host"), b"")
-    if not _is_own(host.decode("latin-1"), allowed):
+    if not meant_for(scope, allowed):
         raise Forbidden(
             "This open service answers to this machine's own names only. If it stands behind a "
             "proxy, set FILMROLL_PUBLIC_URL to what people type."
@@ -35,8 +42,8 @@ def require_host(scope: Scope, allowed: frozenset[str] | None) -> None:
 
 
 @lru_cache(maxsize=64)
-def _is_own(host: str, allowed: frozenset[str]) -> bool:
-    name = _name(host)
+def _is_own(host: bytes, allowed: frozenset[str]) -> bool:
+    name = _name(host.decode("latin-1"))
     return not name or name in allowed or name.endswith(".localhost") or _loopback(name)
 
 
