@@ -187,12 +187,12 @@ async def test_jobs_that_are_due(catalog):
 
 
 async def test_jobs_that_ended_long_ago_are_forgotten(catalog, queued):
-    for number in range(2200):
+    for number in range(1100):
         await catalog.add_job(job(id=f"{number:04}"))
-    await asyncio.gather(*(catalog.cancel_job(f"{n:04}", 100.0 + n) for n in range(2200)))
-    await catalog.expire_jobs(100.0 + 2100)
-    assert await catalog.get_job("2099") is None
-    assert (await catalog.get_job("2100")).state is JobState.CANCELLED
+    await asyncio.gather(*(catalog.cancel_job(f"{n:04}", 100.0 + n) for n in range(1100)))
+    await catalog.expire_jobs(100.0 + 1050)
+    assert await catalog.get_job("1049") is None
+    assert (await catalog.get_job("1050")).state is JobState.CANCELLED
     assert await catalog.get_job(queued.id) == queued
 
 
