@@ -1,6 +1,7 @@
 """Running a role in this process, from its settings to its end."""
 
 import asyncio
+import gc
 
 import structlog
 
@@ -33,6 +34,7 @@ async def run(role: Role, settings: Settings) -> None:
         if worker:
             worker.start()
         app = App(services, role)
+        _spare_the_collector()
 
         def ready() -> None:
             _announce(role, services, port)
@@ -42,6 +44,12 @@ async def run(role: Role, settings: Settings) -> None:
             await worker.drain(settings.drain_seconds)
         if watch:
             watch.cancel()
+
+
+def _spare_the_collector() -> None:
+    """Have what lives as long as the process looked at never again: that takes 40 ms each time."""
+    gc.collect()
+    gc.freeze()
 
 
 def _announce(role: Role, services: Services, port: int) -> None:
