@@ -33,8 +33,10 @@ _LOADERS: Mapping[str, str] = {
 _CLASSES = ("Jpeg", "Png", "Webp", "Nsgif", "Heif", "Tiff")
 _UNKNOWN = "not in a known format"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")  # libvips does not know one that lost its end
-_SHRINKS = (8, 4, 2)
-_LEFT_FOR_LANCZOS = 1.5  # below, the decoder's own averaging would show; 47 dB at this factor
+# How much of a reduction is left to Lanczos at least: with less, the decoder's own averaging would
+# show. JPEG (47 dB at this factor) shrinks by some numbers only, WebP (48 dB) by any.
+_JPEG_SHRINKS = (8, 4, 2)
+_LEFT_BY_JPEG, _LEFT_BY_WEBP = 1.5, 1.25
 _TURNED = 5  # EXIF orientations from here on swap width and height
 
 
@@ -95,14 +97,17 @@ def header_of(source: Source) -> pyvips.Image:
         return _load(source, 1, animated=False)
 
 
-def shrink_for(source: Source, reduction: float) -> int:
+def shrink_for(source: Source, reduction: float) -> float:
     """Return by how much the decoder itself should shrink when ``reduction`` is asked for."""
-    if source.header.format not in {"jpeg", "webp"}:
-        return 1
-    return next((n for n in _SHRINKS if reduction / n >= _LEFT_FOR_LANCZOS and _fits(source, n)), 1)
+    if source.header.format == "webp":
+        return max(1.0, reduction / _LEFT_BY_WEBP)
+    if source.header.format != "jpeg":
+        return 1.0
+    fitting = (n for n in _JPEG_SHRINKS if reduction / n >= _LEFT_BY_JPEG and _fits(source, n))
+    return float(next(fitting, 1))
 
 
-def decode(source: Source, shrink: int, *, animated: bool) -> Canvas:
+def decode(source: Source, shrink: float, *, animated: bool) -> Canvas:
     """Decode into memory: upright, 8-bit sRGB, all frames or the first.
 
     In memory, because several variants read it, and because a damaged source then shows here
@@ -113,7 +118,7 @@ def decode(source: Source, shrink: int, *, animated: bool) -> Canvas:
         return _canvas(tuple(_upright(frame, source) for frame in _frames(image)), source, shrink)
 
 
-def stream(source: Source, shrink: int) -> Canvas:
+def stream(source: Source, shrink: float) -> Canvas:
     """Return the first frame undecoded: whoever reads it, once and from top to bottom, decodes.
 
     A tenth faster than ``decode``. Only for sources that stand upright.
@@ -122,17 +127,17 @@ def stream(source: Source, shrink: int) -> Canvas:
         return _canvas((to_srgb(_load(source, shrink, animated=False)),), source, shrink)
 
 
-def _canvas(frames: tuple[pyvips.Image, ...], source: Source, shrink: int) -> Canvas:
+def _canvas(frames: tuple[pyvips.Image, ...], source: Source, shrink: float) -> Canvas:
     box = Box(0, 0, source.size.width, source.size.height)
     if source.header.format == "jpeg":  # cuts off what is left at the edges, stretches nothing
-        return Canvas(frames, box, (float(shrink), float(shrink)))
+        return Canvas(frames, box, (shrink, shrink))
     return Canvas(frames, box, (box.width / frames[0].width, box.height / frames[0].height))
 
 
-def _load(source: Source, shrink: int, *, animated: bool) -> pyvips.Image:
+def _load(source: Source, shrink: float, *, animated: bool) -> pyvips.Image:
     options: dict[str, object] = {"access": "sequential", "fail_on": "truncated"}
     if shrink > 1 and source.header.format == "jpeg":
-        options["shrink"] = shrink
+        options["shrink"] = int(shrink)
     elif shrink > 1:
         options["scale"] = 1 / shrink
     if animated:
@@ -161,8 +166,8 @@ def _upright(frame: pyvips.Image, source: Source) -> pyvips.Image:
 
 
 def _fits(source: Source, shrink: int) -> bool:
-    """Whether a turned picture stays where it is: the rest cut off at an edge must be none."""
-    if source.orientation == 1 or source.header.format != "jpeg":
+    """Whether a turned JPEG stays where it is: the rest cut off at an edge must be none."""
+    if source.orientation == 1:
         return True
     return source.stored.width % shrink == 0 and source.stored.height % shrink == 0
 

@@ -115,9 +115,32 @@ def test_crop_before_a_resize_is_exact_and_still_shrinks(
         ("crop:width=600,height=300/blur:sigma=3/resize:width=200", 1),
     ],
 )
-def test_decoder_leaves_lanczos_one_and_a_half_at_least(text: str, shrink: int) -> None:
+def test_decoder_of_jpeg_leaves_lanczos_one_and_a_half_at_least(text: str, shrink: int) -> None:
     source = loaders.open_source(LADYBIRD, Limits())
     assert pipeline.decoded(source, [parse(text)]).grain == (shrink, shrink)
+
+
+@pytest.mark.parametrize(
+    ("text", "width"),
+    [
+        ("resize:width=100", 125),
+        ("resize:width=333", 416),
+        ("resize:width=480", 600),
+        ("resize:width=481", 600),
+        ("rotate:angle=90/resize:width=200", 600),
+    ],
+)
+def test_decoder_of_webp_leaves_lanczos_a_quarter_at_least(text: str, width: int) -> None:
+    data = load(LADYBIRD).resize(0.5).write_to_buffer(".webp")
+    canvas = pipeline.decoded(loaders.open_source(data, Limits()), [parse(text)])
+    assert canvas.frames[0].width == width
+
+
+def test_webp_that_its_decoder_shrinks_looks_like_one_that_was_decoded_in_full() -> None:
+    data = load(LADYBIRD).write_to_buffer(".webp")
+    seen = lossless(data, "resize:width=301")
+    exact = load(data).resize(301 / 1200, vscale=seen.height / 750)
+    assert psnr(seen, exact) > 40
 
 
 def test_variants_asked_for_together_share_one_decode(monkeypatch: pytest.MonkeyPatch) -> None:
