@@ -83,6 +83,11 @@ class Admission:
         """Whether the next interactive caller would be refused."""
         return self._inside >= self._most
 
+    def idle(self, lane: Lane) -> int:
+        """Return how many slots of a lane nobody has, or waits for."""
+        room = self._rooms[lane]
+        return 0 if room.waiting else room.slots
+
     def place(self, lane: Lane) -> AbstractContextManager[object]:
         """Let somebody in who waits for an answer, until the context is left.
 

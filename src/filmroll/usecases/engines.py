@@ -19,6 +19,14 @@ class Engines:
     admission: Admission
     liveness: Liveness
 
+    def spare(self, lane: Lane) -> int:
+        """Return how many engines may share the work on one original: half of the idle ones.
+
+        The others are for whoever comes next. Bulk work needs none: there is more to do than
+        engines, and a picture that is decoded once costs least.
+        """
+        return (self.admission.idle(lane) + 1) // 2 if lane is Lane.INTERACTIVE else 1
+
     @asynccontextmanager
     async def engine(self, lane: Lane, source: BinaryIO) -> AsyncIterator[Engine]:
         """Wait until an original may be worked on; what people wait for then proves life."""
