@@ -1,6 +1,7 @@
 """A variant that is kept, asked for again and again, beside nginx with the same file."""
 
 import asyncio
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
@@ -12,11 +13,12 @@ from benchmarks.open_loop import Generator, Latency
 from benchmarks.photographs import photographs, small, with_serial
 from benchmarks.results import Row
 from benchmarks.rounds import alternate
-from benchmarks.servers import Server, filmroll, free_port, nginx
+from benchmarks.servers import Server, filmroll, free_port, nginx, running
 from benchmarks.wrk import wrk
 
 TITLE = "Kept variant, GET, 64 connections, beside nginx with the same file"
 
+_BARE = "granian with an application that only answers"
 _SHARE = 0.6
 _SLOWER = 3
 _OPEN_RATE = 500  # a second
@@ -32,9 +34,11 @@ def run(folder: Path, rounds: int) -> list[Row]:
         path = f"/i/{upload(own, [photograph])[0]}/resize:width=512"
         picture = _body(own, path)
         rival = stack.enter_context(_nginx(folder, picture))
+        bare = stack.enter_context(_bare(folder))
         subjects = {
             "Filmroll": lambda: _rate(own, path, picture),
             "nginx": lambda: _rate(rival, "/picture.jpg", picture),
+            _BARE: lambda: _rate(bare, "/picture.jpg", picture),
         }
         reached = alternate(subjects, rounds)
         idle, flooded = _beside_uploads(own, path, folder, photograph)
@@ -94,6 +98,12 @@ def _nginx(folder: Path, picture: bytes) -> AbstractContextManager[Server]:
     port = free_port()
     http = f"server {{ listen 127.0.0.1:{port}; root {root}; }}"
     return nginx(folder / "nginx", port, http, workers=2)
+
+
+def _bare(folder: Path) -> AbstractContextManager[Server]:
+    port, file = free_port(), str(folder / "root" / "picture.jpg")
+    command = [sys.executable, "-m", "benchmarks.bare", str(port), file]
+    return running(command, port, folder / "bare.log")
 
 
 def _rate(server: Server, path: str, picture: bytes) -> float:

@@ -23,6 +23,12 @@ _MOST = 400e6 / 2**20  # MiB
 _EVERY = 0.2  # seconds
 # How often a size is asked for, as it is with uploads of people: few are very large.
 _MEGAPIXELS = {0.1: 30, 0.8: 30, 2.8: 25, 12.0: 12, 24.0: 2, 50.0: 1}
+# JPEG and WebP can be decoded to less than all pixels, PNG row by row.
+_SUFFIXES: dict[str, dict[str, object]] = {
+    ".jpg": {"Q": 88, "subsample_mode": "on"},
+    ".png": {},
+    ".webp": {"Q": 88, "effort": 0},
+}
 
 
 class _Watch:
@@ -78,24 +84,28 @@ def run(folder: Path, _rounds: int) -> list[Row]:
 
 def _paths(server: Server, folder: Path) -> list[str]:
     chance = random.Random(6)
-    images = dict(zip(_MEGAPIXELS, upload(server, _sources(folder)), strict=True))
-    sizes = chance.choices(list(_MEGAPIXELS), list(_MEGAPIXELS.values()), k=_VARIANTS)
-    boxes = itertools.product(range(100, 300), range(100, 300))
+    originals = list(itertools.product(_MEGAPIXELS, _SUFFIXES))
+    images = dict(zip(originals, upload(server, _sources(folder, originals)), strict=True))
+    weights = [_MEGAPIXELS[megapixels] for megapixels, _ in originals]
+    chosen = chance.choices(originals, weights, k=_VARIANTS)
+    boxes = chance.sample(
+        list(itertools.product(range(100, 1600, 10), range(100, 800, 5))), _VARIANTS
+    )
     kinds = itertools.cycle(("jpeg", "webp"))
     return [
-        f"/i/{images[size]}/resize:width={w},height={h},fit=cover/output:format={kind}"
-        for size, (w, h), kind in zip(sizes, boxes, kinds, strict=False)
+        f"/i/{images[original]}/resize:width={w},height={h},fit=cover/output:format={kind}"
+        for original, (w, h), kind in zip(chosen, boxes, kinds, strict=False)
     ]
 
 
-def _sources(folder: Path) -> Sequence[Path]:
-    """Return one photograph of each size."""
+def _sources(folder: Path, originals: Sequence[tuple[float, str]]) -> Sequence[Path]:
+    """Return one photograph of each size in each format."""
     photos = photographs(folder.parent / "photographs")
     (whole,) = large(photos, folder / "whole", 1)
     files = []
-    for megapixels in _MEGAPIXELS:
+    for megapixels, suffix in originals:
         image = pyvips.Image.new_from_file(str(whole))
         factor = (megapixels * 1e6 / (image.width * image.height)) ** 0.5
-        files.append(folder / f"{megapixels}.jpg")
-        image.resize(factor).jpegsave(str(files[-1]), Q=88, keep="none", subsample_mode="on")
+        files.append(folder / f"{megapixels}{suffix}")
+        image.resize(factor).write_to_file(str(files[-1]), keep="none", **_SUFFIXES[suffix])
     return files

@@ -49,6 +49,7 @@ class Source:
     stored: Size  # before the EXIF orientation
     orientation: int
     primary: int  # the image that an AVIF means to be shown
+    alpha: bool
 
     @property
     def size(self) -> Size:
@@ -88,7 +89,7 @@ def open_source(data: mmap.mmap | bytes, limits: Limits) -> Source:
     frames = image.get("n-pages") if image.get_typeof("n-pages") else 1
     header = Header(format=kind, width=width, height=height, frames=frames)
     limits.admit(header if kind in ANIMATED else replace(header, frames=1))
-    return Source(data, header, stored, orientation, primary)
+    return Source(data, header, stored, orientation, primary, alpha=bool(image.hasalpha()))
 
 
 def header_of(source: Source) -> pyvips.Image:
@@ -99,6 +100,8 @@ def header_of(source: Source) -> pyvips.Image:
 
 def shrink_for(source: Source, reduction: float) -> float:
     """Return by how much the decoder itself should shrink when ``reduction`` is asked for."""
+    if source.header.format == "webp" and source.alpha:
+        return 1.0  # it would mix the colour of what is transparent into what is not
     if source.header.format == "webp":
         return max(1.0, reduction / _LEFT_BY_WEBP)
     if source.header.format != "jpeg":

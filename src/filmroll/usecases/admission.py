@@ -47,6 +47,16 @@ class _Room:
         self.bytes -= size
         self.busy += 1
 
+    def take_idle(self, size: int, most: int) -> int:
+        """Give away more slots to one who has one; return how many."""
+        if self.waiting:
+            return 0
+        given = 0
+        while given < most and self.slots > given + 1 and size <= self.bytes:
+            self.take(size)
+            given += 1
+        return given
+
     def give_back(self, size: int) -> None:
         """Get a slot back, and let in whoever is next and fits."""
         self.slots += 1
@@ -83,11 +93,6 @@ class Admission:
         """Whether the next interactive caller would be refused."""
         return self._inside >= self._most
 
-    def idle(self, lane: Lane) -> int:
-        """Return how many slots of a lane nobody has, or waits for."""
-        room = self._rooms[lane]
-        return 0 if room.waiting else room.slots
-
     def place(self, lane: Lane) -> AbstractContextManager[object]:
         """Let somebody in who waits for an answer, until the context is left.
 
@@ -109,17 +114,20 @@ class Admission:
         return place
 
     @asynccontextmanager
-    async def slot(self, lane: Lane, source: BinaryIO) -> AsyncIterator[None]:
+    async def slots(self, lane: Lane, source: BinaryIO, most: int = 1) -> AsyncIterator[int]:
         """Wait for a slot, and for the memory that an original takes; hold both.
 
-        Raises what the probe has against the original.
+        Up to ``most`` if they are idle, each with as much memory, and as many are left for whoever
+        comes next. Yields how many. Raises what the probe has against the original.
         """
         room, size = self._rooms[lane], await asyncio.to_thread(self._size, source)
         await _enter(room, size)
+        held = 1 + room.take_idle(size, most - 1)
         try:
-            yield
+            yield held
         finally:
-            room.give_back(size)
+            for _ in range(held):
+                room.give_back(size)
 
     def _leave(self) -> None:
         self._inside -= 1

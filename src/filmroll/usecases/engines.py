@@ -1,14 +1,21 @@
 """The engines of all lanes, each behind the admission to it."""
 
-from collections.abc import AsyncIterator, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from filmroll.model import Lane
-from filmroll.ports import Engine
+from filmroll.instructions import Instructions
+from filmroll.model import Lane, Problem
+from filmroll.ports import Engine, Picture
 from filmroll.usecases.admission import Admission
 from filmroll.usecases.liveness import Liveness
+from filmroll.usecases.spreading import spread
+
+# At most so many engines work on one original. With the second the largest variant is parted from
+# the others, which are decoded the faster for it; a third would mostly decode.
+_SHARING = 2
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,18 +26,38 @@ class Engines:
     admission: Admission
     liveness: Liveness
 
-    def spare(self, lane: Lane) -> int:
-        """Return how many engines may share the work on one original: half of the idle ones.
-
-        The others are for whoever comes next. Bulk work needs none: there is more to do than
-        engines, and a picture that is decoded once costs least.
-        """
-        return (self.admission.idle(lane) + 1) // 2 if lane is Lane.INTERACTIVE else 1
-
     @asynccontextmanager
     async def engine(self, lane: Lane, source: BinaryIO) -> AsyncIterator[Engine]:
         """Wait until an original may be worked on; what people wait for then proves life."""
-        async with self.admission.slot(lane, source):
+        async with self.admission.slots(lane, source):
             yield self.engines[lane]
+        self._prove_life(lane)
+
+    async def make(
+        self,
+        lane: Lane,
+        source: BinaryIO,
+        wanted: Sequence[Instructions],
+        overlays: Mapping[str, BinaryIO],
+    ) -> Mapping[Instructions, Picture | Problem]:
+        """Have variants made as ``ports.Engine`` does, where people wait by idle engines, too.
+
+        Bulk work is not shared: there is more to do than engines, and one decode costs least.
+        Nothing is under way any more when a fault is raised.
+        """
+        most = _SHARING if lane is Lane.INTERACTIVE else 1
+        async with self.admission.slots(lane, source, min(most, len(wanted))) as engines:
+            parts = spread(wanted, engines)
+            making = (self.engines[lane].make(source, part, overlays) for part in parts)
+            made = await asyncio.gather(*making, return_exceptions=True)
+        results: dict[Instructions, Picture | Problem] = {}
+        for part, pictures in zip(parts, made, strict=True):
+            if isinstance(pictures, BaseException):
+                raise pictures
+            results |= zip(part, pictures, strict=True)
+        self._prove_life(lane)
+        return results
+
+    def _prove_life(self, lane: Lane) -> None:
         if lane is Lane.INTERACTIVE:
             self.liveness.note()

@@ -32,7 +32,6 @@ from filmroll.stopwatch import Stopwatch
 from filmroll.usecases.engines import Engines
 from filmroll.usecases.hot import LARGEST_BYTES
 from filmroll.usecases.images import raise_missing
-from filmroll.usecases.spreading import spread
 
 # Faults that may be the engine's, or the hour's: another attempt may do better.
 _PASSING = (EngineCrashed, ProcessingLimit, InternalError)
@@ -82,23 +81,20 @@ class Renderer:
         """
         keys = {(image, one.recipe()): one for one in wanted}
         mine = [one for key, one in keys.items() if key not in self._flying]
-        parts = spread(mine, self._engines.spare(lane)) if mine else []
-        for part in parts:
-            task = asyncio.create_task(self._render(image, part, lane, record=record))
-            for one in part:
+        if mine:
+            task = asyncio.create_task(self._render(image, mine, lane, record=record))
+            for one in mine:
                 key = (image, one.recipe())
                 self._flying[key] = _Flight(task, record)
                 task.add_done_callback(partial(self._landed, key))
         made: dict[str, Fresh] = {}
-        flights = {self._flying[key] for key in keys}
-        await _all_ended(flight.task for flight in flights)
-        for flight in flights:
-            arrived = flight.task.result()
+        for flight in {self._flying[key] for key in keys}:
+            arrived = await asyncio.shield(flight.task)
             if record and not flight.recorded:  # a job's, which may come to write them or not
                 asked = [arrived[recipe].variant for _, recipe in keys if recipe in arrived]
                 await self._record(image, asked)
             made |= arrived
-        return _aged(made, [recipe for _, recipe in keys])
+        return {recipe: made[recipe] for _, recipe in keys}
 
     async def discard_if_deleted(self, image: str, variants: Sequence[Variant]) -> None:
         """Remove bytes that were written too late for the deletion of their image to find them."""
@@ -149,14 +145,13 @@ class Renderer:
                     files.enter_context(overlay)
             possible = [one for one in wanted if all(overlays[mark] for mark in one.watermarks)]
             there = {mark: overlay for mark, overlay in overlays.items() if overlay is not None}
-            made: Sequence[Picture | Problem] = ()
+            made: Mapping[Instructions, Picture | Problem] = {}
             watch.lap("fetch")
             if possible:
-                async with self._engines.engine(lane, source) as engine:
-                    made = await engine.make(source, possible, there)
+                made = await self._engines.make(lane, source, possible, there)
                 watch.lap("engine")
         results: dict[Instructions, Picture | Problem] = dict.fromkeys(wanted, _WATERMARK_GONE)
-        results |= dict(zip(possible, made, strict=True))
+        results |= made
         return results
 
     async def _open_watermark(self, mark: str) -> BinaryIO | None:
@@ -193,20 +188,6 @@ class Renderer:
             bytes=len(result.data),
             sha256=sha256,
         )
-
-
-def _aged(made: Made, asked: Sequence[str]) -> Made:
-    """Return what was ``asked`` for, as old as that order says: lists show the oldest first."""
-    ages = sorted(made[recipe].variant.created_at for recipe in asked)
-    return {
-        recipe: replace(made[recipe], variant=replace(made[recipe].variant, created_at=age))
-        for recipe, age in zip(asked, ages, strict=True)
-    }
-
-
-async def _all_ended(tasks: Iterable["asyncio.Task[Made]"]) -> None:
-    """Wait for all, whatever becomes of any: no bytes are to be written behind a caller's back."""
-    await asyncio.gather(*(asyncio.shield(task) for task in tasks), return_exceptions=True)
 
 
 def _spent(laps: Mapping[str, float], results: Iterable[Picture | Problem]) -> Mapping[str, float]:

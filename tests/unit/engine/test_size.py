@@ -1,6 +1,7 @@
 """Every picture has exactly the size that geometry promises, and shows what a full decode shows."""
 
 import pytest
+import pyvips
 
 from filmroll.engine import loaders, pipeline
 from filmroll.geometry import Size, size_after
@@ -134,6 +135,17 @@ def test_decoder_of_webp_leaves_lanczos_a_quarter_at_least(text: str, width: int
     data = load(LADYBIRD).resize(0.5).write_to_buffer(".webp")
     canvas = pipeline.decoded(loaders.open_source(data, Limits()), [parse(text)])
     assert canvas.frames[0].width == width
+
+
+def test_no_colour_of_what_is_transparent_shows_where_webp_is_scaled() -> None:
+    disc = pyvips.Image.xyz(400, 400) - 200
+    alpha = ((disc[0] ** 2 + disc[1] ** 2) ** 0.5 < 150).ifthenelse(255, 0)
+    red, green = alpha, 255 - alpha
+    picture = red.bandjoin([green, red * 0, alpha]).cast("uchar").copy(interpretation="srgb")
+    data = picture.write_to_buffer(".webp", Q=90, exact=True)
+    seen = lossless(data, "resize:width=166")
+    visible = seen[3] > 32
+    assert visible.ifthenelse(seen[1], 0).max() < 90
 
 
 def test_webp_that_its_decoder_shrinks_looks_like_one_that_was_decoded_in_full() -> None:

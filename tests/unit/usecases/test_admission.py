@@ -35,7 +35,7 @@ class Caller:
         self.task = asyncio.create_task(self._come(of, size, lane))
 
     async def _come(self, of: Admission, size: int, lane: Lane) -> None:
-        async with of.slot(lane, original(size)):
+        async with of.slots(lane, original(size)):
             self.inside.set()
             await self._leave.wait()
 
@@ -52,6 +52,49 @@ async def settled() -> None:
 async def inside(*callers: Caller) -> list[bool]:
     await settled()
     return [caller.inside.is_set() for caller in callers]
+
+
+@pytest.mark.parametrize(
+    ("slots", "size", "most", "held"),
+    [(3, 4, 1, 1), (3, 4, 2, 2), (3, 4, 3, 2), (2, 4, 2, 1), (1, 4, 2, 1), (9, 4, 9, 5)],
+)
+async def test_who_shares_takes_half_of_what_is_idle(slots, size, most, held):
+    house = admission(slots)
+    async with house.slots(Lane.INTERACTIVE, original(size), most) as first:
+        assert first == held
+        others = [Caller(house, size) for _ in range(slots - held + 1)]
+        assert await inside(*others) == [True] * (slots - held) + [False]
+    assert await inside(*others) == [True] * len(others)
+    for other in others:
+        await other.leave()
+
+
+async def test_who_shares_takes_no_more_memory_than_there_is():
+    house = admission()
+    async with house.slots(Lane.INTERACTIVE, original(60), 2) as held:
+        assert held == 1
+        small = Caller(house, 40)
+        assert await inside(small) == [True]
+        await small.leave()
+
+
+async def test_who_shares_overtakes_nobody():
+    house = admission()
+    first = [Caller(house, 4) for _ in range(3)]
+    assert await inside(*first) == [True] * 3
+    sharing = asyncio.create_task(_held(house))
+    await settled()
+    large = Caller(house, 100)
+    await settled()
+    await asyncio.gather(*(caller.leave() for caller in first))
+    assert await sharing == 1
+    assert await inside(large) == [True]
+    await large.leave()
+
+
+async def _held(of: Admission) -> int:
+    async with of.slots(Lane.INTERACTIVE, original(4), 2) as held:
+        return held
 
 
 async def test_slots_are_given_in_the_order_of_coming():
@@ -124,7 +167,7 @@ async def test_who_leaves_the_line_holds_nobody_up():
 async def test_a_slot_for_a_caller_that_leaves_goes_on(given):
     """Both in one step of the loop: the caller never runs again but to be cancelled."""
     house = admission(slots=1)
-    async with house.slot(Lane.INTERACTIVE, original(4)):
+    async with house.slots(Lane.INTERACTIVE, original(4)):
         leaving, after = Caller(house, 4), Caller(house, 4)
         await settled()
         if not given:
