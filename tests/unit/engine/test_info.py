@@ -124,10 +124,10 @@ def test_a_turned_photograph_is_described_as_it_is_seen() -> None:
 
 
 def test_of_an_animation_the_first_frame_is_meant() -> None:
-    still, moving = (samples.webp(frames=count, seed=6, lossless=True) for count in (1, 5))
-    assert info(moving).frames == 5
-    assert info(moving).blurhash == info(still).blurhash
-    assert info(moving).phash == info(still).phash
+    still, moving = (info(samples.gif(frames=count, seed=6)) for count in (1, 5))
+    assert (still.frames, moving.frames) == (1, 5)
+    assert moving.blurhash == still.blurhash
+    assert moving.phash == still.phash
 
 
 @pytest.mark.parametrize(
