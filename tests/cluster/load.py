@@ -123,7 +123,9 @@ def all_there(http: httpx.Client, kept: dict[str, str], seconds: float = 90) -> 
     listed: list[str] = []
     where: dict[str, object] = {"limit": 200}
     while where.get("cursor", "first"):
-        page = http.get("/v1/images", params=where).json()
+        answer = http.get("/v1/images", params=where)
+        assert answer.status_code == 200, answer.text
+        page = answer.json()
         listed += [one["sha256"] for one in page["items"]]
         where["cursor"] = page["next_cursor"]
     assert max(Counter(listed).values()) == 1, "an image is there twice"

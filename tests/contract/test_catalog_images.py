@@ -154,6 +154,16 @@ async def test_a_cursor_is_of_one_listing_only(catalog):
         assert caught.value.figures["pointer"] == "/cursor"
 
 
+async def test_a_cursor_is_what_it_was_before_there_were_more_conditions(catalog):
+    ids = ["1" * 26, "0" * 26, "2" * 26]
+    for number, id_ in enumerate(ids):
+        await catalog.add_image(image(id=id_, created_at=4.0 + number), None)
+    written_before = "WzUuMCwgIjAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwIiwgIjdkMzYyMmJhMTc1ZSJd"
+    assert (await catalog.list_images(EVERYTHING, 2, None)).next_cursor == written_before
+    (left,) = (await catalog.list_images(EVERYTHING, 2, written_before)).items
+    assert left.id == ids[0]
+
+
 @pytest.mark.parametrize("nothing", ["", "x" * 5000])
 async def test_what_can_be_no_key_finds_nothing(catalog, nothing):
     await catalog.add_image(image(tags=("t",), batch="b"), None)

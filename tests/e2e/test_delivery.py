@@ -67,7 +67,9 @@ def test_what_is_in_memory_is_told_like_what_is_not(http: httpx.Client, image: d
         assert kept.headers["server-timing"] == "cache;desc=memory"
         assert http.get(path, headers={"X-Request-Id": "mine"}).headers["x-request-id"] == "mine"
         assert http.get(path, headers={"Host": "elsewhere.example"}).status_code == 403
-        assert http.request("GET", path, content=b"a body").headers["connection"] == "close"
+        with_body = http.request("GET", path, content=b"a body")
+        assert with_body.content == first.content
+        assert AWS or with_body.headers["connection"] == "close"  # else of the balancer's
 
 
 def test_conditional_requests(http: httpx.Client, image: dict) -> None:

@@ -378,7 +378,9 @@ def everything_is_there_once(service: Service, root: Path, batch: str) -> None:
     for ref, path in files.items():
         assert lines[ref]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert len({line["image"] for line in lines.values()}) == MANY
-    assert counts["succeeded"] == counts["received"] == MANY
+    assert counts["succeeded"] == MANY
+    # What was kept when the line was not yet is told to be there when it is declared anew.
+    assert MANY - counts["duplicate"] <= counts["received"] <= MANY
 
 
 def test_outlasts_the_death_of_the_server(data: Path, many: Path, tmp_path: Path) -> None:

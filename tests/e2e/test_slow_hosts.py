@@ -83,16 +83,16 @@ def fetching(http: httpx.Client, these: list[str]) -> str:
 def test_a_host_that_hangs_holds_up_no_other(http: httpx.Client, server: Server) -> None:
     hanging = fetching(http, urls("127.0.0.1", "/slow/", server.port, 300))
     began = time.monotonic()
-    quick = fetching(http, urls("localhost", "/quick/", server.port, 60))
-    assert wait_until_final(http, quick)["counts"]["succeeded"] == 60
-    assert time.monotonic() - began < 15
+    quick = fetching(http, urls("localhost", "/quick/", server.port, 20))
+    assert wait_until_final(http, quick)["counts"]["succeeded"] == 20
+    assert time.monotonic() - began < 15  # the others are given up then, and make room
     assert view(http, hanging)["counts"]["succeeded"] == 0
     server.may.set()
     assert wait_until_final(http, hanging, 60)["counts"]["succeeded"] == 300
     for batch in (quick, hanging):
         check_sums(http, batch)
     assert set(server.asked.values()) == {1}
-    assert len(server.asked) == 360
+    assert len(server.asked) == 320
 
 
 def test_who_waits_for_a_host_that_hangs_holds_up_nobody(

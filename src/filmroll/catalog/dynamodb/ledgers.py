@@ -87,9 +87,11 @@ class Ledgers:
             return Last(seen, ledger.seen, now(), ())
 
     @asynccontextmanager
-    async def reading(self, batch: str) -> AsyncIterator[Ledger]:
-        """Open a ledger to read its lines, as they stand."""
-        await self.settle(batch)
+    async def reading(
+        self, batch: str, refs: Collection[str] | None = None
+    ) -> AsyncIterator[Ledger]:
+        """Open a ledger to read its lines, or those of ``refs`` alone, as they stand."""
+        await self._settle_those_of(batch, refs)
         busy = self._of(batch)
         async with busy.turn:
             await busy.ledger.refresh()
@@ -106,9 +108,7 @@ class Ledgers:
 
         Ends that wait are written first if they are of the ``refs`` it is about; all by default.
         """
-        known = self._busy.get(batch)
-        if known and (refs is None or any(job.ref in refs for job in known.ends)):
-            await self.settle(batch)
+        await self._settle_those_of(batch, refs)
         busy = self._of(batch)
         async with busy.turn:
             await self._change(busy, decide)
@@ -161,11 +161,20 @@ class Ledgers:
             await self.mark(last.batch, last.number)
 
     async def settle(self, batch: str) -> None:
-        """Write the ends that are waiting for company."""
+        """Write the ends that are waiting for company now; those that come meanwhile wait on."""
         busy = self._busy.get(batch)
-        while busy is not None and busy.ends:
+        if busy is None:
+            return
+        waiting = set(map(id, busy.ends))
+        while not waiting.isdisjoint(map(id, busy.ends)):
             async with busy.turn:
                 await self._flush(busy)
+
+    async def _settle_those_of(self, batch: str, refs: Collection[str] | None) -> None:
+        """Write the ends that wait, if any of them is of ``refs``; None stands for all refs."""
+        busy = self._busy.get(batch)
+        if busy and (refs is None or any(job.ref in refs for job in busy.ends)):
+            await self.settle(batch)
 
     async def close(self) -> None:
         """Write what waits, and let go of everything."""

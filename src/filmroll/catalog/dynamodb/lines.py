@@ -80,7 +80,7 @@ class Lines(Images):
         return standings
 
     async def get_lines(self, batch: str, refs: Sequence[str]) -> Mapping[str, Line]:
-        async with self._ledgers.reading(batch) as ledger:
+        async with self._ledgers.reading(batch, set(refs)) as ledger:
             return {ref: line for ref in refs if (line := ledger.line(ref))}
 
     async def list_lines(
