@@ -64,7 +64,7 @@ def test_what_is_in_memory_is_told_like_what_is_not(http: httpx.Client, image: d
         ]
         assert told[0] == told[1] == told[2]
         assert first.content == kept.content == longer.content
-        assert kept.headers["server-timing"] == "cache;desc=memory"
+        assert AWS or kept.headers["server-timing"] == "cache;desc=memory"  # or another process
         assert http.get(path, headers={"X-Request-Id": "mine"}).headers["x-request-id"] == "mine"
         assert http.get(path, headers={"Host": "elsewhere.example"}).status_code == 403
         with_body = http.request("GET", path, content=b"a body")
@@ -223,7 +223,8 @@ def test_nothing_of_a_deleted_image_is_left(http: httpx.Client, service) -> None
         assert http.get(path).status_code == 200
     assert http.delete(f"/v1/images/{kept['id']}").status_code == 204
     for path in [*paths, f"/i/{kept['id']}/resize:width=9", f"/v1/images/{kept['id']}"]:
-        until(lambda path=path: http.get(path).status_code == 410)  # 5 s, of another machine
+        # In a cluster one process may know it 5 s before the other.
+        until(lambda path=path: all(http.get(path).status_code == 410 for _ in range(4)))
         gone = http.get(path)
         assert (gone.status_code, gone.json()["code"]) == (410, "deleted")
         assert gone.headers["cache-control"] == "no-store"

@@ -12,6 +12,7 @@ import google_crc32c
 import httpx
 import pytest
 
+from deploy.local.http import client
 from tests.e2e.parts import problem
 from tests.e2e.raw import answer, connected, head
 from tests.e2e.service import IMPATIENT, Service, until
@@ -134,14 +135,16 @@ def test_what_came_before_a_silence_is_kept_and_told(tmp_path: Path) -> None:
 def test_a_later_request_makes_an_earlier_one_let_go(
     service: Service, http: httpx.Client, url: str, method: str
 ) -> None:
+    """In one process; another one tells what is kept already."""
     said = {**SPOKEN, **BYTES, "Upload-Offset": 0, "Content-Length": len(BODY)}
-    with connected(service, service.upload_port) as connection:
+    port = service.upload_port
+    with connected(service, port) as connection, client(f"http://127.0.0.1:{port}") as same:
         connection.sendall(head("PATCH", url, **said) + BODY[:1000])
         time.sleep(0.2)
         started = time.monotonic()
         if method == "HEAD":
-            assert offset(http, url) == 1000
-        assert patch(http, url, 1000, BODY[1000:]).status_code == 204
+            assert offset(same, url) == 1000
+        assert patch(same, url, 1000, BODY[1000:]).status_code == 204
         assert time.monotonic() - started < 5
     assert become(http, url) == BODY
 
