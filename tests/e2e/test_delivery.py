@@ -224,7 +224,7 @@ def test_nothing_of_a_deleted_image_is_left(http: httpx.Client, service) -> None
     assert http.delete(f"/v1/images/{kept['id']}").status_code == 204
     for path in [*paths, f"/i/{kept['id']}/resize:width=9", f"/v1/images/{kept['id']}"]:
         # In a cluster one process may know it 5 s before the other.
-        until(lambda path=path: all(http.get(path).status_code == 410 for _ in range(4)))
+        until(lambda path=path: all(http.get(path).status_code == 410 for _ in range(12)))
         gone = http.get(path)
         assert (gone.status_code, gone.json()["code"]) == (410, "deleted")
         assert gone.headers["cache-control"] == "no-store"
