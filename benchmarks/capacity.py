@@ -135,7 +135,7 @@ def run(scenario: Scenario) -> tuple[list[str], bool]:
 
 def measure() -> tuple[Work, Sequence[str]]:
     """Measure service times; return them, and what is to be said of them."""
-    from benchmarks.simulated import measured  # noqa: PLC0415 - as above
+    from benchmarks.simulated import measured  # noqa: PLC0415 - only those who measure need SDKs and engines
 
     times = measured.engine_times(WORK / "photographs")
     folder = WORK / "capacity"

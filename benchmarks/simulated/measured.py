@@ -237,7 +237,7 @@ class _Made:
 
 async def _size(stores: Stores, image: str) -> int:
     """Return how large DynamoDB takes an image's item to be."""
-    item = await stores.catalog._table.get(image, RECORD)  # type: ignore[attr-defined] # see _count
+    item = await stores.catalog._table.get(image, RECORD)  # type: ignore[attr-defined] # no port has a table
     return sum(len(name.encode()) + _weight(value) for name, value in item.items())
 
 

@@ -21,9 +21,9 @@ def get(url: str, **options: Any) -> httpx.Response:
     return ask("GET", url, **options)
 
 
-def status(page: str, seconds: float = 5) -> int:
-    """Return the status of an answer; 0 if none comes within ``seconds``."""
+def status(page: str) -> int:
+    """Return the status of an answer; 0 if none comes within five seconds."""
     try:
-        return get(page, timeout=seconds).status_code
+        return get(page, timeout=5).status_code
     except httpx.HTTPError:
         return 0

@@ -16,6 +16,6 @@ def __getattr__(name: str) -> Any:
     """Load the client when it is asked for: a service does without it."""
     if name not in {"AsyncClient", "Client"}:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from filmroll import client  # noqa: PLC0415 -- see above
+    from filmroll import client  # noqa: PLC0415 -- only those who use it load it
 
     return getattr(client, name)

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.service import ROOT, Service, environment, filmroll, free_port
+from tests.e2e.service import AWS, ROOT, Service, environment, filmroll, free_port
 from tests.samples import jpeg
 
 SMALLER = "resize:width=20/output:format=webp"
@@ -379,8 +379,9 @@ def everything_is_there_once(service: Service, root: Path, batch: str) -> None:
         assert lines[ref]["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert len({line["image"] for line in lines.values()}) == MANY
     assert counts["succeeded"] == MANY
-    # What was kept when the line was not yet is told to be there when it is declared anew.
-    assert MANY - counts["duplicate"] <= counts["received"] <= MANY
+    # In a cluster bytes may be kept before their line is: declared anew, they are there already.
+    missing = MANY - counts["received"]
+    assert missing == 0 or (AWS and 0 < missing <= counts["duplicate"])
 
 
 def test_outlasts_the_death_of_the_server(data: Path, many: Path, tmp_path: Path) -> None:

@@ -100,14 +100,14 @@ def header_of(source: Source) -> pyvips.Image:
 
 def shrink_for(source: Source, reduction: float) -> float:
     """Return by how much the decoder itself should shrink when ``reduction`` is asked for."""
-    if source.header.format == "webp" and source.alpha:
-        return 1.0  # it would mix the colour of what is transparent into what is not
-    if source.header.format == "webp":
-        return max(1.0, reduction / _LEFT_BY_WEBP)
-    if source.header.format != "jpeg":
-        return 1.0
-    fitting = (n for n in _JPEG_SHRINKS if reduction / n >= _LEFT_BY_JPEG and _fits(source, n))
-    return float(next(fitting, 1))
+    match source.header.format:
+        case "jpeg":
+            fits = (n for n in _JPEG_SHRINKS if reduction / n >= _LEFT_BY_JPEG and _fits(source, n))
+            return float(next(fits, 1))
+        case "webp" if not source.alpha:  # it would mix what is transparent into what is not
+            return max(1.0, reduction / _LEFT_BY_WEBP)
+        case _:
+            return 1.0
 
 
 def decode(source: Source, shrink: float, *, animated: bool) -> Canvas:

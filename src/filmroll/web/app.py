@@ -102,9 +102,8 @@ class App:
 
     def _at_hand(self, scope: Scope) -> tuple[Headers, bytes] | None:
         """Return the answer to a request about which nothing is to be decided."""
-        if self._delivery is None or not meant_for(scope, self._hosts):
-            return None
-        return self._delivery.at_hand(scope)
+        answer = self._delivery.at_hand(scope) if self._delivery is not None else None
+        return answer if answer is not None and meant_for(scope, self._hosts) else None
 
     async def _hand_out(self, scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
         started = time.perf_counter()

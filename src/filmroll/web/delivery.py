@@ -109,7 +109,7 @@ class _Answer:
     data: bytes | None = None
     file: BinaryIO | None = None
     vary: frozenset[str] = frozenset()  # of one in memory: the headers that it depends on
-    plain: Headers | None = None  # all headers, for whoever asks for the whole and sets no terms
+    plain: tuple[Headers, bytes] | None = None  # all of it, for whoever sets no terms
 
     def __enter__(self) -> Self:
         return self
@@ -149,11 +149,9 @@ class DeliveryRoute:
         if not self._gate.open or scope["method"] != "GET" or scope["query_string"]:
             return None
         answer = self._hot.get(scope["raw_path"])
-        if answer is None or answer.plain is None or answer.data is None:
+        if answer is None or answer.plain is None:
             return None
-        if any(name in _TERMS for name, _ in scope["headers"]):
-            return None
-        return answer.plain, answer.data
+        return None if any(name in _TERMS for name, _ in scope["headers"]) else answer.plain
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
@@ -241,7 +239,7 @@ class DeliveryRoute:
                 key = self._key(request, path, by_accept=False)
             hot = replace(answer, headers=[*answer.headers, FROM_MEMORY], vary=vary)
             if not vary:
-                hot = replace(hot, plain=_plain(hot))
+                hot = replace(hot, plain=(_plain(hot), answer.data))
             self._hot.put(key, target.image, stamp, hot, answer.asset.bytes)
             return answer
 

@@ -128,6 +128,9 @@ def test_of_an_animation_the_first_frame_is_meant() -> None:
     assert (still.frames, moving.frames) == (1, 5)
     assert moving.blurhash == still.blurhash
     assert moving.phash == still.phash
+    still, moving = (info(samples.webp(frames=count, seed=6)) for count in (1, 5))
+    assert (still.frames, moving.frames) == (1, 5)
+    assert distance(moving.phash, still.phash) <= DEFAULT_DISTANCE
 
 
 @pytest.mark.parametrize(
