@@ -1,47 +1,61 @@
 """A server of somebody else's in a process of its own, on the loopback address."""
 
+import fcntl
+import functools
 import itertools
 import os
 import random
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 STOP_SECONDS = 45
 _CHANCE = random.SystemRandom()
 _LOWEST, _SYSTEMS = 10_000, 32_768  # ports; from the latter on Linux gives them to clients
+_ours: set[int] = set()
 
 
 def free_ports(count: int, companion: int = 0) -> list[int]:
     """Return ports that nobody listens on now, all of them different.
 
     Free is, too, the port that lies ``companion`` above each. They are below those that the system
-    gives to clients: nobody gets one of them by chance before it is used.
+    gives to clients: nobody gets one of them by chance before it is used. Nor does another process
+    that asks here: a port belongs to who got it for as long as that process lives, also while what
+    listens on it is started again.
     """
     candidates = _CHANCE.sample(range(_LOWEST, _SYSTEMS - companion), 20 * count + 50)
-    with ExitStack() as held:
-        free = (
-            port
-            for port in candidates
-            if _held(held, port) and (not companion or _held(held, port + companion))
-        )
-        return list(itertools.islice(free, count))
+    free = (
+        port
+        for port in candidates
+        if _reserved(port) and (not companion or _reserved(port + companion))
+    )
+    return list(itertools.islice(free, count))
 
 
-def _held(until: ExitStack, port: int) -> bool:
-    """Whether a port is free; it is kept from others until the stack is left."""
-    probe = until.enter_context(socket.socket())
+def _reserved(port: int) -> bool:
+    """Whether a port is this process's from now on: nobody listens on it, nor has it reserved."""
+    if port in _ours:
+        return False
     try:
-        probe.bind(("127.0.0.1", port))
+        fcntl.lockf(_reservations(), fcntl.LOCK_EX | fcntl.LOCK_NB, 1, port)
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
     except OSError:
         return False
+    _ours.add(port)
     return True
+
+
+@functools.cache
+def _reservations() -> BinaryIO:
+    """Return a file whose byte N is locked by the process that port N belongs to."""
+    return (Path(tempfile.gettempdir()) / f"filmroll-ports-{os.getuid()}").open("ab")
 
 
 def clean_environment() -> dict[str, str]:

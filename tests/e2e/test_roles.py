@@ -1,8 +1,13 @@
 """The three roles as processes of their own over one data folder, and two services over one."""
 
+import subprocess
+import sys
+from contextlib import ExitStack
+
 import pyvips
 
-from tests.e2e.service import Service, free_port
+from deploy.local.http import status
+from tests.e2e.service import Service, environment, free_port, until
 from tests.e2e.test_upload import upload, wait_for
 from tests.samples import jpeg, tiny_jpeg
 
@@ -66,3 +71,30 @@ def test_two_services_on_one_data_folder_agree(data):
         key = {"Idempotency-Key": "shared"}
         first = a.post("/v1/images", content=tiny_jpeg(80), headers=key).json()
         assert b.post("/v1/images", content=tiny_jpeg(80), headers=key).json()["id"] == first["id"]
+
+
+def test_of_two_services_started_at_once_on_a_port_one_has_it(data):
+    """Were it shared, half of the requests would be answered with other data and other keys."""
+    port = free_port()
+    settings = {"FILMROLL_PORT": str(port), "FILMROLL_LOG": "json"}
+    with ExitStack() as started:
+        both = [
+            started.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-m", "filmroll", "serve"],
+                    env=environment(FILMROLL_DATA=str(data / name), **settings),
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for name in ("one", "two")
+        ]
+        for process in both:
+            started.callback(process.kill)
+        (refused,) = until(lambda: [process for process in both if process.poll() is not None], 30)
+        assert f"cannot listen on 127.0.0.1:{port}" in refused.stderr.read()
+        assert refused.returncode == 1
+        until(lambda: status(f"http://127.0.0.1:{port}/healthz") == 200, 30)
+        (alone,) = (process for process in both if process is not refused)
+        alone.terminate()
+        assert alone.wait(30) == 0

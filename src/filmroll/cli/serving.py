@@ -9,7 +9,7 @@ from filmroll.cli.console import err, fail
 from filmroll.settings import LogFormat, Role, Settings
 from filmroll.telemetry import configure_logging
 from filmroll.web.app import DELIVERING, UPLOADING, App
-from filmroll.web.server import free_port, serve
+from filmroll.web.server import listen, serve
 from filmroll.web.services import Services
 from filmroll.wiring import build_worker, open_services
 
@@ -19,7 +19,8 @@ log = structlog.get_logger()
 async def run(role: Role, settings: Settings) -> None:
     """Serve until SIGTERM; raise CannotStart if something is in the way."""
     configure_logging(settings.log)
-    port = free_port(settings)
+    listener = listen(settings)
+    port = int(listener.getsockname()[1])
     async with open_services(settings, role) as services:
         if not settings.open_access and role is not Role.WORKER and not await services.keys.any():
             fail(
@@ -39,7 +40,7 @@ async def run(role: Role, settings: Settings) -> None:
         def ready() -> None:
             _announce(role, services, port)
 
-        await serve(app, settings.host, port, ready, settings.drain_seconds)
+        await serve(app, listener, ready, settings.drain_seconds)
         if worker:
             await worker.drain(settings.drain_seconds)
         if watch:

@@ -4,7 +4,9 @@ import asyncio
 import signal
 import socket
 from collections.abc import Callable
+from typing import Any
 
+import granian.net
 import structlog
 from granian.constants import HTTPModes, Interfaces
 from granian.http import HTTP1Settings
@@ -21,63 +23,68 @@ _IDLE_SECONDS = 130
 log = structlog.get_logger()
 
 
-def free_port(settings: Settings) -> int:
-    """Return the port to listen on; raise CannotStart if it is taken.
+def listen(settings: Settings) -> socket.socket:
+    """Listen where the settings say, alone; raise CannotStart if the port is taken.
 
-    Asked beforehand, because the server itself shares its port with whoever asks (SO_REUSEPORT):
-    a second service would start on the same port and take half of the requests.
+    From here on callers wait, rather than being refused, until ``serve`` takes them.
     """
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.host, settings.port))
-            probe.listen(1)
-        except OSError as fault:
-            reason = fault.strerror
-            raise CannotStart(
-                f"cannot listen on {settings.host}:{settings.port}: {reason}. Is Filmroll running "
-                "already? Choose another port with FILMROLL_PORT."
-            ) from fault
-        return int(probe.getsockname()[1])
+    listener = socket.socket(socket.AF_INET6 if ":" in settings.host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+        listener.listen(_BACKLOG)
+    except OSError as fault:
+        listener.close()
+        raise CannotStart(
+            f"cannot listen on {settings.host}:{settings.port}: {fault.strerror}. Is Filmroll "
+            "running already? Choose another port with FILMROLL_PORT."
+        ) from fault
+    listener.settimeout(0)
+    return listener
 
 
-async def serve(app: App, host: str, port: int, ready: Callable[[], None], drain: float) -> None:
+class _Server(Server):
+    """granian on a socket that is ours alone.
+
+    Its own would share the port with whoever asks (SO_REUSEPORT): a second service could start on
+    the same port and take half of the requests, with other data and other rules of access.
+    """
+
+    def __init__(self, app: App, listener: socket.socket) -> None:
+        host, port = listener.getsockname()[:2]
+        super().__init__(
+            app,
+            address=host,
+            port=port,
+            interface=Interfaces.ASGI,
+            http=HTTPModes.http1,
+            http1_settings=HTTP1Settings(header_read_timeout=_IDLE_SECONDS * 1000),
+            websockets=False,
+            backlog=_BACKLOG,
+            backpressure=_BACKLOG,
+            log_enabled=False,
+        )
+        self._listener = listener
+
+    def _init_shared_socket(self) -> None:
+        held: Any = granian.net.SocketHolder  # type: ignore[attr-defined]
+        self._shd = held(self._listener.detach(), uds=False, backlog=_BACKLOG)
+
+
+async def serve(app: App, listener: socket.socket, ready: Callable[[], None], drain: float) -> None:
     """Serve until SIGTERM or SIGINT, then finish what was accepted, for ``drain`` seconds."""
-    server = Server(
-        app,
-        address=host,
-        port=port,
-        interface=Interfaces.ASGI,
-        http=HTTPModes.http1,
-        http1_settings=HTTP1Settings(header_read_timeout=_IDLE_SECONDS * 1000),
-        websockets=False,
-        backlog=_BACKLOG,
-        backpressure=_BACKLOG,
-        log_enabled=False,
-    )
+    server = _Server(app, listener)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     serving = asyncio.create_task(server.serve())
-    await _until_listening(host, port, serving)
     ready()
     stopped = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopped}, return_when=asyncio.FIRST_COMPLETED)
     log.info("draining", seconds=drain)
     server.stop()  # type: ignore[no-untyped-call]  # the library has no types here
     await asyncio.wait({serving}, timeout=drain)
+    if serving.done():
+        serving.result()
     log.info("stopped")
-
-
-async def _until_listening(host: str, port: int, serving: "asyncio.Task[None]") -> None:
-    while not serving.done():
-        try:
-            _, writer = await asyncio.open_connection(host, port)
-        except OSError:
-            await asyncio.sleep(0.01)
-        else:
-            writer.close()
-            return
-    serving.result()
