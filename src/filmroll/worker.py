@@ -47,7 +47,7 @@ class Worker:
         """``engines`` is how many of them may work at once.
 
         More jobs are in hand: some are read or written while others are made. Those of bulk come
-        several at a time, and share the commits that take and claim them.
+        several at a time, and share the commits that take, claim and end them.
         """
         self._queue = queue
         self._processor = processor
@@ -56,7 +56,7 @@ class Worker:
         self._acting = acting
         self._sender = sender
         self._metrics = metrics
-        many = {Lane.INTERACTIVE: 2 * engines, Lane.BULK: 4 * engines, Lane.IO: _IO_HANDS}
+        many = {Lane.INTERACTIVE: 2 * engines, Lane.BULK: 6 * engines, Lane.IO: _IO_HANDS}
         self._hands = {lane: asyncio.Semaphore(many[lane]) for lane in Lane}
         self._at_once = {Lane.INTERACTIVE: 1, Lane.BULK: 2 * engines, Lane.IO: 1}
         self._loops: list[asyncio.Task[None]] = []

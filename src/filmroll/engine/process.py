@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
@@ -19,7 +20,7 @@ from filmroll.engine.faults import too_much_memory, too_slow
 from filmroll.errors import EngineCrashed, FilmrollError
 from filmroll.limits import Limits
 
-_PAGE, _TICKS = os.sysconf("SC_PAGE_SIZE"), os.sysconf("SC_CLK_TCK")
+_PAGE = os.sysconf("SC_PAGE_SIZE")
 _LAST_WORDS = 4096  # bytes of standard error that are worth a log line
 _MEMORY_WORDS = ("failed to allocate", "out of memory", "Cannot allocate memory", "MemoryError")
 
@@ -64,11 +65,9 @@ class ChildProcess:
     def cpu_seconds(self) -> float:
         """Return the CPU time that it has had; 0 if it is gone."""
         try:
-            behind_name = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2]
+            return time.clock_gettime(_cpu_clock(self.pid))
         except OSError:
             return 0.0
-        user, system = behind_name.split()[11:13]
-        return (int(user) + int(system)) / _TICKS
 
     @property
     def worn(self) -> bool:
@@ -128,6 +127,15 @@ class ChildProcess:
         self._statm.close()
         assert self._process.stderr is not None
         self._process.stderr.close()
+
+
+def _cpu_clock(pid: int) -> int:
+    """Return the id of the clock that a process' CPU time is read from, as Linux numbers them.
+
+    glibc's clock_getcpuclockid, which Python does not have. /proc says the same, but has to be
+    opened, read and parsed: a fifth of what a job costs its supervisor.
+    """
+    return (~pid << 3) | 2
 
 
 def _spawn(bounds: Bounds) -> tuple[subprocess.Popen[bytes], socket.socket]:
