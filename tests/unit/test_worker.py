@@ -122,7 +122,7 @@ async def test_jobs_of_bulk_are_taken_several_at_a_time(house, queue, monkeypatc
         while not house.engine.calls:  # noqa: ASYNC110 -- it is a number
             await asyncio.sleep(0.01)
     held = await queue.depth(Lane.BULK)
-    assert 0 < held.leased <= 8  # four for each engine
+    assert 0 < held.leased <= 12  # six for each engine
     house.engine.open.set()
     for job in jobs:
         assert (await ended(house, job)).state is JobState.SUCCEEDED
