@@ -114,3 +114,32 @@ def _settle(group: list[_Waiting[Item, Outcome]], outcomes: Sequence[Outcome | E
             waiting.done.set_exception(outcome)
         else:
             waiting.done.set_result(outcome)
+
+
+class Gathering:
+    """Lets those go on together who come within ``seconds``, or as soon as there are ``most``.
+
+    For what nobody waits for: one after the other, each would be a group of its own.
+    """
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most, self._seconds = most, seconds
+        self._waiting = 0
+        self._gate: asyncio.Future[None] | None = None
+
+    async def wait(self) -> None:
+        """Wait for the others."""
+        loop = asyncio.get_running_loop()
+        gate = self._gate
+        if gate is None:
+            gate = self._gate = loop.create_future()
+            loop.call_later(self._seconds, self._open, gate)
+        self._waiting += 1
+        if self._waiting >= self._most:
+            self._open(gate)
+        await asyncio.shield(gate)  # who leaves takes nobody along
+
+    def _open(self, gate: asyncio.Future[None]) -> None:
+        if gate is self._gate:
+            self._gate, self._waiting = None, 0
+            gate.set_result(None)

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from filmroll.errors import StorageFull, StoreUnavailable
-from filmroll.groups import MOST_BYTES, MOST_ITEMS, Committer
+from filmroll.groups import MOST_BYTES, MOST_ITEMS, Committer, Gathering
 
 
 class Disk:
@@ -102,7 +102,7 @@ async def test_closing_finishes_what_waits(disk):
 
 
 async def test_a_process_that_forgets_to_close_ends():
-    code = "from filmroll.groups import Committer; Committer('forgotten', list)"
+    code = "from filmroll.groups import Gathering, Committer; Committer('forgotten', list)"
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await asyncio.wait_for(child.wait(), 20) == 0
 
@@ -121,3 +121,36 @@ def _commit_and_leave(disk: Disk) -> None:
         task.cancel()
 
     asyncio.run(leave())
+
+
+async def gathered(gathering: Gathering, many: int) -> list["asyncio.Task[None]"]:
+    """Return so many who wait, after they had time to go on."""
+    waiting = [asyncio.create_task(gathering.wait()) for _ in range(many)]
+    await asyncio.sleep(0.01)
+    return waiting
+
+
+async def test_enough_go_on_together_at_once_and_the_rest_waits():
+    waiting = await gathered(Gathering(3, 60), 7)
+    assert [one.done() for one in waiting] == [True] * 6 + [False]
+    waiting[6].cancel()
+
+
+async def test_too_few_go_on_when_their_time_is_up():
+    gathering, clock = Gathering(3, 0.2), asyncio.get_running_loop().time
+    await asyncio.gather(*await gathered(gathering, 3))
+    await asyncio.sleep(0.1)  # half the time of those who have gone, which is nobody's now
+    for _ in range(2):
+        came = clock()
+        async with asyncio.timeout(10):
+            await asyncio.gather(*await gathered(gathering, 2))
+        assert clock() - came >= 0.19
+
+
+async def test_who_leaves_a_gathering_takes_nobody_along():
+    leaving, staying = await gathered(Gathering(3, 0.2), 2)
+    leaving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaving
+    async with asyncio.timeout(10):
+        await staying

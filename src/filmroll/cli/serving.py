@@ -9,7 +9,7 @@ from filmroll.cli.console import err, fail
 from filmroll.settings import LogFormat, Role, Settings
 from filmroll.telemetry import configure_logging
 from filmroll.web.app import DELIVERING, UPLOADING, App
-from filmroll.web.server import listen, serve
+from filmroll.web.server import reserve, serve
 from filmroll.web.services import Services
 from filmroll.wiring import build_worker, open_services
 
@@ -19,7 +19,7 @@ log = structlog.get_logger()
 async def run(role: Role, settings: Settings) -> None:
     """Serve until SIGTERM; raise CannotStart if something is in the way."""
     configure_logging(settings.log)
-    listener = listen(settings)
+    listener = reserve(settings)
     port = int(listener.getsockname()[1])
     async with open_services(settings, role) as services:
         if not settings.open_access and role is not Role.WORKER and not await services.keys.any():
@@ -40,11 +40,13 @@ async def run(role: Role, settings: Settings) -> None:
         def ready() -> None:
             _announce(role, services, port)
 
-        await serve(app, listener, ready, settings.drain_seconds)
-        if worker:
-            await worker.drain(settings.drain_seconds)
-        if watch:
-            watch.cancel()
+        try:
+            await serve(app, settings, listener, ready)
+        finally:
+            if worker:
+                await worker.drain(settings.drain_seconds)
+            if watch:
+                watch.cancel()
 
 
 def _spare_the_collector() -> None:

@@ -49,7 +49,6 @@ MAX_CRASHES = 3  # attempts after which an image that is too much for the engine
 MAX_ATTEMPTS = 20  # attempts after which a job is given up whatever the reason
 LONGEST_DELAY_SECONDS = 300.0
 MAX_FETCHES = 6  # attempts after which another server is given up
-_TICK_SECONDS = 0.05  # a commit for each job alone costs a fiftieth of what its variants do
 
 
 class Processing:
@@ -203,8 +202,6 @@ class Processing:
         outcome = _outcome(job, problem)
         ended = replace(job, state=state, problem=problem, finished_at=now())
         told = await self._announcer.job(ended, outcome)
-        if job.lane is Lane.BULK:
-            await _tick()
         if await self._catalog.finish_job(ended, outcome, variants, told):
             return ended
         await self._renderer.discard_if_deleted(job.image, variants)
@@ -227,11 +224,6 @@ class Processing:
             heart.cancel()
             with suppress(asyncio.CancelledError):
                 await heart
-
-
-async def _tick() -> None:
-    """Wait for the next of the moments at which the ends of bulk jobs are written together."""
-    await asyncio.sleep(_TICK_SECONDS - asyncio.get_running_loop().time() % _TICK_SECONDS)
 
 
 async def _twice(attempt: Callable[[], Awaitable[T]]) -> T:

@@ -12,12 +12,15 @@ from filmroll.catalog.sqlite.lines import end_line
 from filmroll.catalog.sqlite.tables import AT_ONCE, IMAGES, JOBS, OPEN, VARIANTS, Part
 from filmroll.catalog.sqlite.uploads import end_upload
 from filmroll.catalog.sqlite.webhooks import write_deliveries
-from filmroll.model import Image, Job, Outcome, Variant, WebhookDelivery
+from filmroll.groups import Gathering
+from filmroll.model import Image, Job, Lane, Outcome, Variant, WebhookDelivery
 from filmroll.sqlite import rows
 
 
 class Jobs(Part):
     """The part of the catalog that knows jobs."""
+
+    _ends: Gathering  # of jobs of bulk, which are many, and which nobody waits for one by one
 
     async def add_job(self, job: Job) -> None:
         await self._db.write(_add, job)
@@ -41,6 +44,8 @@ class Jobs(Part):
         variants: Sequence[Variant],
         deliveries: Sequence[WebhookDelivery] = (),
     ) -> bool:
+        if job.lane is Lane.BULK:
+            await self._ends.wait()
         return await self._db.write(_finish, job, image, variants, deliveries)
 
     async def cancel_job(self, job: str, now: float) -> Job | None:
