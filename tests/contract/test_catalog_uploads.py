@@ -258,6 +258,16 @@ async def test_parts_of_ended_uploads_are_dropped(catalog):
 
 async def test_only_ended_uploads_are_forgotten(catalog):
     records = [await begun(catalog, state=state) for state in UploadState]
-    await catalog.forget_uploads([record.id for record in records] + [new_id()])
+    await catalog.forget_uploads([*records, replace(records[0], id=new_id())])
     left = [await catalog.get_upload(record.id) for record in records]
     assert [found.state for found in left if found] == [UploadState.OPEN, UploadState.COMPLETING]
+
+
+async def test_an_upload_is_forgotten_only_as_it_was_seen(catalog):
+    seen = await begun(catalog, state=UploadState.COMPLETED)
+    kept = replace(seen, expires_at=500.0, version=seen.version + 1)
+    assert await catalog.update_upload(kept)
+    await catalog.forget_uploads([seen])
+    assert await catalog.get_upload(seen.id) == kept
+    await catalog.forget_uploads([kept])
+    assert await catalog.get_upload(seen.id) is None

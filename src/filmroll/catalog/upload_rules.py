@@ -40,6 +40,11 @@ def ended(stored: Upload | None) -> bool:
     return stored is not None and stored.state.final
 
 
+def forgotten(stored: Upload | None, upload: Upload) -> bool:
+    """Whether an upload may be forgotten: it has ended, and nobody has gone on with it since."""
+    return stored is not None and ended(stored) and stored.version == upload.version
+
+
 def after_job(stored: Upload | None, job: Job) -> Upload | None:
     """Return what the end of its job makes of an upload; None: no change."""
     if job.kind is not JobKind.UPLOAD or not job.state.final:

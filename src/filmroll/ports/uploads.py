@@ -48,5 +48,8 @@ class UploadsCatalog(Protocol):
         Its sums stay.
         """
 
-    async def forget_uploads(self, uploads: Sequence[str]) -> None:
-        """Forget those of the uploads that have ended. Their parts were dropped before."""
+    async def forget_uploads(self, uploads: Sequence[Upload]) -> None:
+        """Forget those of the uploads that have ended and are still of the version given.
+
+        Their parts were dropped before.
+        """

@@ -102,11 +102,16 @@ class Uploads(Part):
 
         await self._change(upload, without)
 
-    async def forget_uploads(self, uploads: Sequence[str]) -> None:
-        def forgotten(record: Record) -> Record | None:
-            return replace(record, upload=None) if rules.ended(record.upload) else None
+    async def forget_uploads(self, uploads: Sequence[Upload]) -> None:
+        async def forget(upload: Upload) -> None:
+            def without(record: Record) -> Record | None:
+                return (
+                    replace(record, upload=None) if rules.forgotten(record.upload, upload) else None
+                )
 
-        await together([self._change(upload, forgotten) for upload in uploads])
+            await self._change(upload.id, without)
+
+        await together([forget(upload) for upload in uploads])
 
     async def _part(self, record: Record, number_: int) -> UploadPart | None:
         if record.last is not None and record.last.number == number_:

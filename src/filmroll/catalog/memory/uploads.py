@@ -66,10 +66,10 @@ class Uploads(Batches):
                 if number <= through:
                     del self._parts[upload, number]
 
-    async def forget_uploads(self, uploads: Sequence[str]) -> None:
+    async def forget_uploads(self, uploads: Sequence[Upload]) -> None:
         for upload in uploads:
-            if rules.ended(self._uploads.get(upload)):
-                del self._uploads[upload]
+            if rules.forgotten(self._uploads.get(upload.id), upload):
+                del self._uploads[upload.id]
 
     def _end_upload(self, job: Job) -> None:
         """Let the end of a job be the end of its upload."""

@@ -39,7 +39,7 @@ class Uploads(Part):
     async def drop_parts(self, upload: str, through: int) -> None:
         await self._db.write(_drop_parts, upload, through)
 
-    async def forget_uploads(self, uploads: Sequence[str]) -> None:
+    async def forget_uploads(self, uploads: Sequence[Upload]) -> None:
         await self._db.write(_forget, uploads)
 
 
@@ -83,7 +83,7 @@ def _drop_parts(connection: apsw.Connection, upload: str, through: int) -> None:
         rows(connection, "DELETE FROM parts WHERE upload = ? AND number <= ?", upload, through)
 
 
-def _forget(connection: apsw.Connection, uploads: Sequence[str]) -> None:
+def _forget(connection: apsw.Connection, uploads: Sequence[Upload]) -> None:
     for upload in uploads:
-        if rules.ended(UPLOADS.get(connection, upload)):
-            rows(connection, "DELETE FROM uploads WHERE id = ?", upload)
+        if rules.forgotten(UPLOADS.get(connection, upload.id), upload):
+            rows(connection, "DELETE FROM uploads WHERE id = ?", upload.id)

@@ -7,6 +7,7 @@ from filmroll.model import Upload, UploadState, now
 from filmroll.ports import BlobStore, Catalog
 
 KEPT_SECONDS = 7 * 86_400.0  # how long one can see how an upload ended
+_CLEARING_SECONDS = 300.0  # after which another sweeper goes on with what one has left undone
 _PAGE = 500  # uploads: what is done to them at once shares the barriers on the disk
 _PARTS = 1000
 _PAGES = 10  # in one sweep, so that other duties come between
@@ -31,38 +32,51 @@ class Sweeping:
                 break
         return done
 
-    async def _advance(self, upload: Upload) -> str | None:
-        """Expire an open upload, clear an ended one; return the id of one to be forgotten."""
+    async def _advance(self, upload: Upload) -> Upload | None:
+        """Expire an open upload, clear an ended one; return one to be forgotten.
+
+        What is cleared is taken first: else another sweeper, who finds nothing left to clear, would
+        think that it has been kept for its time.
+        """
         fresh = upload.state is UploadState.OPEN
-        if fresh:
-            expired = replace(upload, state=UploadState.EXPIRED, version=upload.version + 1)
-            if not await self._catalog.update_upload(expired):
-                return None  # a part came, or somebody ended it
-            upload = expired
-        cleared = await self._clear(upload.id)
+        if not fresh and not await self._has_more(upload):
+            return upload
+        state = UploadState.EXPIRED if fresh else upload.state
+        taken = _renewed(upload, _CLEARING_SECONDS, state)
+        if not await self._catalog.update_upload(taken):
+            return None  # a part came, somebody ended it, or another sweeper has taken it
+        await self._clear(upload.id)
         for piece in upload.joins:
-            cleared |= await self._release(piece, upload)
-        if not fresh and not cleared:
-            return upload.id
-        kept = replace(upload, expires_at=now() + KEPT_SECONDS, version=upload.version + 1)
-        await self._catalog.update_upload(kept)
+            await self._release(piece, taken)
+        await self._catalog.update_upload(_renewed(taken, KEPT_SECONDS, state))
         return None
 
-    async def _release(self, piece_id: str, ended: Upload) -> bool:
-        """End a partial upload as the one ended that joined it; False if there is nothing to do."""
-        while piece := await self._catalog.get_upload(piece_id):
-            if piece.joined_by != ended.id or piece.state.final:
-                break
-            over = replace(piece, state=ended.state, expires_at=now(), version=piece.version + 1)
-            if await self._catalog.update_upload(over):
-                return True
-        return False
+    async def _has_more(self, ended: Upload) -> bool:
+        """Whether an ended upload has parts, or others that have to end with it."""
+        if await self._catalog.list_parts(ended.id, 0, 1):
+            return True
+        pieces = [await self._catalog.get_upload(piece) for piece in ended.joins]
+        return any(_waits_for(piece, ended) for piece in pieces if piece)
 
-    async def _clear(self, upload: str) -> bool:
-        """Remove the parts of an ended upload, the bytes first; False if there were none."""
-        cleared = False
+    async def _release(self, piece_id: str, ended: Upload) -> None:
+        """End a partial upload as the one ended that joined it."""
+        while piece := await self._catalog.get_upload(piece_id):
+            if not _waits_for(piece, ended):
+                return
+            if await self._catalog.update_upload(_renewed(piece, 0, ended.state)):
+                return
+
+    async def _clear(self, upload: str) -> None:
+        """Remove the parts of an ended upload, the bytes first."""
         while parts := await self._catalog.list_parts(upload, 0, _PARTS):
             await self._blobs.delete([part.key for part in parts])
             await self._catalog.drop_parts(upload, parts[-1].number)
-            cleared = True
-        return cleared
+
+
+def _renewed(upload: Upload, seconds: float, state: UploadState) -> Upload:
+    """Return the next version of an upload, whose time comes in so many seconds."""
+    return replace(upload, state=state, expires_at=now() + seconds, version=upload.version + 1)
+
+
+def _waits_for(piece: Upload, ended: Upload) -> bool:
+    return piece.joined_by == ended.id and not piece.state.final

@@ -45,7 +45,7 @@ async def test_what_is_not_taken_leaves_nothing(house):
     with pytest.raises(EmptyBody):
         await house.parts.take(upload, 1, Held(b""))
     await house.sessions.abort(upload.id, Transfer.PARTS)
-    await house.catalog.forget_uploads([upload.id])
+    await house.catalog.forget_uploads([await house.catalog.get_upload(upload.id)])
     with pytest.raises(NotFound):
         await house.parts.take(upload, 1, Held(b"x"))
     assert await house.stored("p/") == []

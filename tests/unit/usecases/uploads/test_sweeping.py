@@ -84,6 +84,46 @@ async def test_a_sweep_that_broke_off_is_ended_by_the_next(house):
     assert await house.sweeping.sweep() == 0
 
 
+async def test_two_sweepers_at_once_forget_nothing_too_early(house, monkeypatch):
+    """The second sees the upload when it is due, and its parts when the first has removed them."""
+    upload = await house.begin()
+    await house.send(upload, b"one", b"two")
+    await house.sessions.abort(upload.id, Transfer.PARTS)
+    list_parts, slow = house.catalog.list_parts, True
+
+    async def listed(*asked):
+        nonlocal slow
+        if slow:
+            slow = False
+            assert await house.sweeping.sweep() == 1
+        return await list_parts(*asked)
+
+    monkeypatch.setattr(house.catalog, "list_parts", listed)
+    await house.sweeping.sweep()
+    assert not slow
+    assert (await state(house, upload)).state is UploadState.ABORTED
+    assert await house.stored("p/") == []
+
+
+async def test_what_a_sweeper_left_half_cleared_is_taken_by_another(house, monkeypatch):
+    upload = await house.begin()
+    await house.send(upload, b"one", b"two")
+    await house.sessions.abort(upload.id, Transfer.PARTS)
+
+    async def crash(*_):
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.catalog, "drop_parts", crash)
+        with pytest.raises(ConnectionError):
+            await house.sweeping.sweep()
+    assert await house.sweeping.sweep() == 0, "the one that took it may be at it still"
+    monkeypatch.setattr(sweeping, "now", lambda: now() + 301)
+    assert await house.sweeping.sweep() == 1
+    assert await house.catalog.list_parts(upload.id, 0, 10) == []
+    assert (await state(house, upload)).expires_at > now() + sweeping.KEPT_SECONDS
+
+
 async def test_more_uploads_than_a_page_go_in_one_sweep(house, monkeypatch):
     monkeypatch.setattr(sweeping, "_PAGE", 3)
     monkeypatch.setattr(sweeping, "_PARTS", 2)
