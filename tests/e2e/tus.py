@@ -46,7 +46,14 @@ def patch(http: httpx.Client, url: str, offset: int, body: bytes, **headers: str
 
 
 def standing(http: httpx.Client, url: str) -> httpx.Response:
-    return http.head(url, headers=SPOKEN)
+    """Ask how far an upload is; once more over a connection that was closed between two requests.
+
+    A balancer may do that where an answer, a 409 for example, came before the body was all there.
+    """
+    try:
+        return http.head(url, headers=SPOKEN)
+    except httpx.RemoteProtocolError:
+        return http.head(url, headers=SPOKEN)
 
 
 def offset(http: httpx.Client, url: str) -> int:
