@@ -13,8 +13,9 @@ from benchmarks.open_loop import Generator, Latency
 from benchmarks.photographs import photographs, small, with_serial
 from benchmarks.results import Row
 from benchmarks.rounds import alternate
-from benchmarks.servers import Server, filmroll, free_port, nginx, running
+from benchmarks.servers import Server, filmroll, nginx, running
 from benchmarks.wrk import wrk
+from deploy.local.process import free_port
 
 TITLE = "Kept variant, GET, 64 connections, beside nginx with the same file"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from deploy.local.http import get, status
-from deploy.local.process import Server, free_ports
+from deploy.local.process import Server, free_port, free_ports
 
 REGION = "us-east-1"
 ACCESS_KEY, SECRET_KEY = "filmroll-test", "filmroll-test-secret"
@@ -67,7 +67,7 @@ class MiniStack(Server):
     """SQS and DynamoDB (and more of AWS) in one process; its state outlives a graceful stop."""
 
     def __init__(self, folder: Path) -> None:
-        (port,) = free_ports(1)
+        port = free_port()
         self.endpoint = f"http://127.0.0.1:{port}"
         super().__init__(
             [sys.executable, "-m", "ministack"],

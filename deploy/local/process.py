@@ -21,6 +21,12 @@ _LOWEST, _SYSTEMS = 10_000, 32_768  # ports; from the latter on Linux gives them
 _ours: set[int] = set()
 
 
+def free_port() -> int:
+    """Return a port as ``free_ports`` does."""
+    (port,) = free_ports(1)
+    return port
+
+
 def free_ports(count: int, companion: int = 0) -> list[int]:
     """Return ports that nobody listens on now, all of them different.
 

@@ -102,7 +102,7 @@ async def test_closing_finishes_what_waits(disk):
 
 
 async def test_a_process_that_forgets_to_close_ends():
-    code = "from filmroll.groups import Gathering, Committer; Committer('forgotten', list)"
+    code = "from filmroll.groups import Committer; Committer('forgotten', list)"
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await asyncio.wait_for(child.wait(), 20) == 0
 

@@ -13,7 +13,7 @@ import httpx
 
 from deploy.local.cluster import Cluster, Stores, create_stores
 from deploy.local.http import client, status
-from deploy.local.process import Server, clean_environment, free_ports
+from deploy.local.process import Server, clean_environment, free_port
 
 ROOT = Path(__file__).parents[2]
 IMPATIENT = "tests.e2e.impatient"
@@ -22,12 +22,6 @@ IMPATIENT = "tests.e2e.impatient"
 AWS = os.environ.get("FILMROLL_E2E", "embedded") == "aws"
 
 T = TypeVar("T")
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on now."""
-    (port,) = free_ports(1)
-    return port
 
 
 class Cloud:

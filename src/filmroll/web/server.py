@@ -75,7 +75,7 @@ class _Server(Server):
         self._listener = listener
 
     def _init_shared_socket(self) -> None:
-        held: Any = granian.net.SocketHolder  # type: ignore[attr-defined]
+        held: Any = granian.net.SocketHolder  # type: ignore[attr-defined]  # not public
         self._shd = held(self._listener.detach(), uds=False, backlog=_BACKLOG)
 
 

@@ -8,6 +8,7 @@ their own. So whatever dies in between, the sums are those of the parts that are
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 from filmroll.catalog import upload_rules as rules
 from filmroll.catalog.dynamodb.merging import first
@@ -103,15 +104,7 @@ class Uploads(Part):
         await self._change(upload, without)
 
     async def forget_uploads(self, uploads: Sequence[Upload]) -> None:
-        async def forget(upload: Upload) -> None:
-            def without(record: Record) -> Record | None:
-                return (
-                    replace(record, upload=None) if rules.forgotten(record.upload, upload) else None
-                )
-
-            await self._change(upload.id, without)
-
-        await together([forget(upload) for upload in uploads])
+        await together([self._change(one.id, partial(_forgotten, one)) for one in uploads])
 
     async def _part(self, record: Record, number_: int) -> UploadPart | None:
         if record.last is not None and record.last.number == number_:
@@ -124,6 +117,10 @@ class Uploads(Part):
         key = (part.upload, _part_key(part.number))
         item = item_of(key, revision, {"part": pack(part)})
         await self._table.put(item, f"{ABSENT} OR rev < :rev", rev=number(revision))
+
+
+def _forgotten(upload: Upload, record: Record) -> Record | None:
+    return replace(record, upload=None) if rules.forgotten(record.upload, upload) else None
 
 
 def _part_key(number_: int) -> str:

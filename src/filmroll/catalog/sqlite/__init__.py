@@ -16,10 +16,10 @@ from filmroll.catalog.sqlite.webhooks import Webhooks
 from filmroll.groups import Gathering
 from filmroll.sqlite import Database
 
+__all__ = ["SqliteCatalog"]
+
 # A commit for the end of each job alone costs a fiftieth of what making its variants does.
 _ENDS, _ENDS_SECONDS = 4, 0.05
-
-__all__ = ["SqliteCatalog"]
 
 
 class SqliteCatalog(Images, Jobs, Batches, Uploads, Sources, Webhooks, Presets, Keys, Requests):

@@ -60,9 +60,7 @@ class Sweeping:
 
     async def _release(self, piece_id: str, ended: Upload) -> None:
         """End a partial upload as the one ended that joined it."""
-        while piece := await self._catalog.get_upload(piece_id):
-            if not _waits_for(piece, ended):
-                return
+        while (piece := await self._catalog.get_upload(piece_id)) and _waits_for(piece, ended):
             if await self._catalog.update_upload(_renewed(piece, 0, ended.state)):
                 return
 
