@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any, TypeVar
 
 from pydantic_core import to_json
@@ -58,18 +59,31 @@ def decode(kind: type[Record], text: str, columns: Mapping[str, Any]) -> Record:
 
 
 def decoded(kind: type[Record], values: dict[str, Any]) -> Record:
-    """Return the record that has these values, as JSON spells them."""
+    """Return the record that has these values, as JSON spells them.
+
+    A version beside this one may write fields that are not known here, and leave out one that is:
+    so a field can be added while both run.
+    """
+    known = _names(kind)  # type: ignore[arg-type] # mypy doubts that a class can be hashed
+    if not known.issuperset(values):
+        values = {name: value for name, value in values.items() if name in known}
     for name, convert in _CONVERSIONS.get(kind, {}).items():
-        values[name] = convert(values[name])
+        if name in values:
+            values[name] = convert(values[name])
     return kind(**values)
 
 
+@cache
+def _names(kind: type[object]) -> frozenset[str]:
+    return frozenset(others(kind, ()))
+
+
 def _problem(value: Mapping[str, Any] | None) -> Problem | None:
-    return None if value is None else Problem(**value)
+    return None if value is None else decoded(Problem, dict(value))
 
 
 def _counts(value: Mapping[str, int]) -> Counts:
-    return Counts(**value)
+    return decoded(Counts, dict(value))
 
 
 def _texts(value: list[str] | None) -> tuple[str, ...] | None:
@@ -81,7 +95,7 @@ def _events(value: list[str] | None) -> tuple[Event, ...] | None:
 
 
 def _swatches(value: list[Mapping[str, Any]]) -> tuple[Swatch, ...]:
-    return tuple(Swatch(**each) for each in value)
+    return tuple(decoded(Swatch, dict(each)) for each in value)
 
 
 def _scopes(value: list[str]) -> tuple[Scope, ...]:
