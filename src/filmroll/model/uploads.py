@@ -43,7 +43,7 @@ class Upload:
     """A large object on its way in, in parts; its job carries its id.
 
     ``expires_at`` is when the sweeper goes on with it: an open one ends then, of one that has
-    ended the parts go, then the record. None while its job sees to that.
+    ended the parts go, and of one that is ``cleared`` the record. None while its job sees to that.
     """
 
     id: str
@@ -71,6 +71,7 @@ class Upload:
     joined_by: str | None = None  # the upload that joins this partial one, and ends it when it ends
     image: str | None = None  # that it has become
     problem: Problem | None = None
+    cleared: bool = False  # it has ended, and nothing is left of it but this record
     version: int = 1  # grows with every change and every part
 
 

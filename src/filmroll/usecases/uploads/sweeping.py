@@ -35,32 +35,27 @@ class Sweeping:
     async def _advance(self, upload: Upload) -> Upload | None:
         """Expire an open upload, clear an ended one; return one to be forgotten.
 
-        What is cleared is taken first: else another sweeper, who finds nothing left to clear, would
-        think that it has been kept for its time.
+        It is taken first, so that another sweeper leaves it alone meanwhile; and goes on later, if
+        this one does not come to its end.
         """
-        fresh = upload.state is UploadState.OPEN
-        if not fresh and not await self._has_more(upload):
+        if upload.cleared:
             return upload
-        state = UploadState.EXPIRED if fresh else upload.state
+        state = upload.state if upload.state.final else UploadState.EXPIRED
         taken = _renewed(upload, _CLEARING_SECONDS, state)
         if not await self._catalog.update_upload(taken):
             return None  # a part came, somebody ended it, or another sweeper has taken it
         await self._clear(upload.id)
         for piece in upload.joins:
             await self._release(piece, taken)
-        await self._catalog.update_upload(_renewed(taken, KEPT_SECONDS, state))
+        cleared = replace(_renewed(taken, KEPT_SECONDS, state), cleared=True)
+        await self._catalog.update_upload(cleared)
         return None
-
-    async def _has_more(self, ended: Upload) -> bool:
-        """Whether an ended upload has parts, or others that have to end with it."""
-        if await self._catalog.list_parts(ended.id, 0, 1):
-            return True
-        pieces = [await self._catalog.get_upload(piece) for piece in ended.joins]
-        return any(_waits_for(piece, ended) for piece in pieces if piece)
 
     async def _release(self, piece_id: str, ended: Upload) -> None:
         """End a partial upload as the one ended that joined it."""
-        while (piece := await self._catalog.get_upload(piece_id)) and _waits_for(piece, ended):
+        while (piece := await self._catalog.get_upload(piece_id)) and not piece.state.final:
+            if piece.joined_by != ended.id:
+                return
             if await self._catalog.update_upload(_renewed(piece, 0, ended.state)):
                 return
 
@@ -74,7 +69,3 @@ class Sweeping:
 def _renewed(upload: Upload, seconds: float, state: UploadState) -> Upload:
     """Return the next version of an upload, whose time comes in so many seconds."""
     return replace(upload, state=state, expires_at=now() + seconds, version=upload.version + 1)
-
-
-def _waits_for(piece: Upload, ended: Upload) -> bool:
-    return piece.joined_by == ended.id and not piece.state.final

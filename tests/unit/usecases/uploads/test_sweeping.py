@@ -85,24 +85,48 @@ async def test_a_sweep_that_broke_off_is_ended_by_the_next(house):
 
 
 async def test_two_sweepers_at_once_forget_nothing_too_early(house, monkeypatch):
-    """The second sees the upload when it is due, and its parts when the first has removed them."""
+    """The second has seen the upload when it was due, and comes to it when the first is done."""
     upload = await house.begin()
     await house.send(upload, b"one", b"two")
     await house.sessions.abort(upload.id, Transfer.PARTS)
-    list_parts, slow = house.catalog.list_parts, True
+    seen = await house.catalog.due_uploads(now(), 10)
+    assert await house.sweeping.sweep() == 1
 
-    async def listed(*asked):
-        nonlocal slow
-        if slow:
-            slow = False
-            assert await house.sweeping.sweep() == 1
-        return await list_parts(*asked)
+    async def late(*_):
+        return seen
 
-    monkeypatch.setattr(house.catalog, "list_parts", listed)
-    await house.sweeping.sweep()
-    assert not slow
+    monkeypatch.setattr(house.catalog, "due_uploads", late)
+    assert await house.sweeping.sweep() == 1
     assert (await state(house, upload)).state is UploadState.ABORTED
     assert await house.stored("p/") == []
+
+
+async def test_an_upload_that_ended_without_parts_is_kept_as_well(house):
+    upload = await house.begin()
+    await house.sessions.abort(upload.id, Transfer.PARTS)
+    assert await house.sweeping.sweep() == 1
+    found = await state(house, upload)
+    assert found.cleared
+    assert found.expires_at > now() + sweeping.KEPT_SECONDS - 60
+
+
+async def test_a_sweeper_that_died_when_all_was_cleared_shortens_nothing(house, monkeypatch):
+    upload = await house.begin()
+    await house.send(upload, b"one")
+    await house.sessions.abort(upload.id, Transfer.PARTS)
+    drop_parts = house.catalog.drop_parts
+
+    async def die(*asked):
+        await drop_parts(*asked)
+        raise ConnectionError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.catalog, "drop_parts", die)
+        with pytest.raises(ConnectionError):
+            await house.sweeping.sweep()
+    monkeypatch.setattr(sweeping, "now", lambda: now() + 301)
+    assert await house.sweeping.sweep() == 1
+    assert (await state(house, upload)).expires_at > now() + sweeping.KEPT_SECONDS
 
 
 async def test_what_a_sweeper_left_half_cleared_is_taken_by_another(house, monkeypatch):
