@@ -8,7 +8,7 @@ import pytest
 
 from filmroll.catalog.dynamodb import DynamoCatalog
 from filmroll.errors import StoreUnavailable
-from filmroll.model import DeliveryState, ImageState, JobState, LineState, bands
+from filmroll.model import BatchState, DeliveryState, Event, ImageState, JobState, LineState, bands
 from filmroll.ports import ImageFilter, Similar
 from tests.contract.conftest import CATALOGS
 from tests.contract.ledger import (
@@ -19,6 +19,7 @@ from tests.contract.ledger import (
     processing,
     queued,
     refers,
+    stored,
 )
 from tests.contract.records import image, info, job, variant
 from tests.contract.test_catalog_webhooks import delivery, endpoint
@@ -155,6 +156,21 @@ async def test_a_retry_that_comes_second_begins_nothing_anew(dynamodb, rival, ou
     assert (await rival.get_image(entry.image.id)).state is ImageState.READY
 
 
+async def test_a_failure_that_waits_for_its_ledger_fails_no_line_that_was_retried(dynamodb, rival):
+    """Two processes know of one end; the slower one writes it when the line has begun anew."""
+    ledger = (await dynamodb.add_batch(batch())).id
+    entry = processing(ledger, "a")
+    await dynamodb.put_lines(ledger, [entry])
+    await end_job(dynamodb, entry.job.id, JobState.FAILED)
+    await rival._ledgers.note_end(await rival.get_job(entry.job.id))
+    failure = await line_at(rival, ledger)
+    assert failure.state is LineState.FAILED
+    assert await rival.retry_lines(ledger, [again(failure)])
+    assert (await line_at(dynamodb, ledger)).state is LineState.PROCESSING
+    assert await end_job(rival, entry.job.id)
+    assert (await line_at(rival, ledger)).state is LineState.SUCCEEDED
+
+
 async def test_an_image_that_two_have_offered_keeps_its_tags(dynamodb, rival):
     """Whoever wrote it, but whose line was not taken, removes it no more."""
     ledger = (await dynamodb.add_batch(batch())).id
@@ -288,6 +304,43 @@ async def buried_whole(dynamodb, image_id):
     await dynamodb.bury_image(image_id, 0.0)
     await dynamodb.drop_variants(image_id)
     await dynamodb.purged(image_id, 1.0, 2.0)
+
+
+async def test_the_end_of_a_batch_is_told_though_who_told_it_died_and_it_is_sealed_again(
+    dynamodb, broken, monkeypatch
+):
+    hook = await dynamodb.add_endpoint(endpoint())
+    ledger = (await dynamodb.add_batch(batch())).id
+    await dynamodb.put_lines(ledger, [stored(ledger, "a")])
+    ended = await dynamodb.close_batch(ledger, BatchState.SEALED, 90.0)
+    told = delivery(hook, event=Event.BATCH_COMPLETED)
+    broken(dynamodb, "_announce")
+    with pytest.raises(StoreUnavailable, match="killed"):
+        await dynamodb.tell_batch(ended, [told])
+    monkeypatch.undo()
+    await dynamodb.close_batch(ledger, BatchState.SEALED, 95.0)
+    assert await dynamodb.get_delivery(told.id) == told
+    assert await dynamodb.untold_batches(9) == []
+
+
+async def test_a_late_end_does_not_hide_what_is_still_to_be_told(
+    dynamodb, rival, broken, monkeypatch
+):
+    """The process that looks for untold batches holds an end that another one has written."""
+    hook = await dynamodb.add_endpoint(endpoint())
+    ledger = (await dynamodb.add_batch(batch())).id
+    entry = processing(ledger, "a")
+    await dynamodb.put_lines(ledger, [entry])
+    assert await end_job(dynamodb, entry.job.id)
+    await rival._ledgers.note_end(await rival.get_job(entry.job.id))
+    ended = await dynamodb.close_batch(ledger, BatchState.SEALED, 90.0)
+    told = delivery(hook, event=Event.BATCH_COMPLETED)
+    broken(dynamodb, "_announce")
+    with pytest.raises(StoreUnavailable, match="killed"):
+        await dynamodb.tell_batch(ended, [told])
+    monkeypatch.undo()
+    assert await rival.untold_batches(9) == []
+    assert await rival.get_delivery(told.id) == told
 
 
 async def test_no_look_outlives_its_image_when_its_description_breaks_off(

@@ -1,5 +1,6 @@
 """What makes every broken-off step harmless: the sweeper."""
 
+from contextlib import suppress
 from pathlib import Path
 
 from filmroll.model import (
@@ -128,7 +129,10 @@ class Housekeeping:
 
     def _clear_spool(self) -> int:
         old = now() - ORPHAN_SECONDS
-        stale = [file for file in files_in(self._spool) if file.stat().st_mtime < old]
-        for file in stale:
-            file.unlink(missing_ok=True)
-        return len(stale)
+        cleared = 0
+        for file in files_in(self._spool):
+            with suppress(FileNotFoundError):  # whoever it belonged to has removed it
+                if file.stat().st_mtime < old:
+                    file.unlink()
+                    cleared += 1
+        return cleared

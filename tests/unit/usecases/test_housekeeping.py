@@ -89,6 +89,20 @@ async def test_what_no_record_speaks_of_is_collected_once_it_is_old(house, sweep
     assert await kept(house) == known
 
 
+async def test_a_body_that_vanishes_while_the_spool_is_cleared_hinders_nothing(
+    house, sweeper, tmp_path, monkeypatch
+):
+    spool = tmp_path / "spool"
+    spool.mkdir()
+    (spool / "spool-gone").symlink_to(tmp_path / "nowhere")  # listed, but nothing is found there
+    (spool / "spool-left").write_bytes(b"x")
+    await put(house, original_key(new_id()))
+    monkeypatch.setattr(housekeeping, "ORPHAN_SECONDS", -60.0)
+    assert await sweeper.collect_orphans() == 2
+    assert not (spool / "spool-left").exists()
+    assert await kept(house) == []
+
+
 async def test_an_orphan_that_is_replaced_while_it_is_looked_at_stays(house, sweeper, monkeypatch):
     key = original_key(new_id())
     await put(house, key, b"old")

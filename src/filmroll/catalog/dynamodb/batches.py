@@ -93,7 +93,7 @@ class Batches(Lines):
 
         last, _ = await self._ledgers.change_batch(batch, closed)
         if last is not None and last.batch.state is not BatchState.OPEN:
-            await self._ledgers.mark(last.batch, last.number)  # whoever closed it may have died
+            await self._announce(last)  # whoever closed it, or told of it, may have died
         return None if last is None else last.batch
 
     async def waiting_batches(self, limit: int) -> Sequence[Batch]:

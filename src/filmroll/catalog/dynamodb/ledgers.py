@@ -24,8 +24,10 @@ from filmroll.catalog.dynamodb.ledger import (
     head_key,
     last_of,
 )
+from filmroll.catalog.dynamodb.record import read
+from filmroll.catalog.dynamodb.schema import RECORD
 from filmroll.catalog.dynamodb.table import Contested, Table, contest, number, text
-from filmroll.model import Batch, BatchState, Job, JobKind, Line, WebhookDelivery, now
+from filmroll.model import Batch, BatchState, Job, JobKind, JobState, Line, WebhookDelivery, now
 
 GATHER_SECONDS = 3.0  # that an end waits for others at the most,
 LONGEST_SECONDS = 10.0  # and in a batch with very many lines to go
@@ -80,11 +82,11 @@ class Ledgers:
         async with busy.turn:
             ledger = busy.ledger
             await ledger.refresh()
-            if ledger.batch is None:
-                return None
             changes = _ended(ledger, busy.ends)
-            seen = batch_rules.tallied(ledger.batch, changes, now()) if changes else ledger.batch
-            return Last(seen, ledger.seen, now(), ())
+            if ledger.batch is not None and changes:
+                tallied = batch_rules.tallied(ledger.batch, changes, now())
+                return Last(tallied, ledger.seen, now(), ())
+        return await last_of(self._table, batch)
 
     @asynccontextmanager
     async def reading(
@@ -241,7 +243,7 @@ class Ledgers:
             if ledger.batch is None:
                 return None
             nonlocal left
-            changes = _ended(ledger, ends)
+            changes = _ended(ledger, await self._standing(ends))
             some = first_fitting(changes)
             later = {line.ref for _, line in changes[len(some) :]}
             left = [job for job in ends if job.ref in later]
@@ -249,6 +251,21 @@ class Ledgers:
 
         await self._change(busy, decide)
         busy.ends[: len(ends)] = left
+
+    async def _standing(self, ends: Sequence[Job]) -> list[Job]:
+        """Leave out failures that are none any more: their jobs were begun anew elsewhere.
+
+        A retry begins the job before its line, so after a look at the line this is certain.
+        """
+        failures = [job.id for job in ends if job.state is JobState.FAILED]
+        found = await self._table.get_all([(id_, RECORD) for id_ in set(failures)])
+        jobs = [read(item).job for item in found.values()]
+        current = {(job.id, job.state, job.finished_at) for job in jobs if job}
+        return [
+            job
+            for job in ends
+            if job.state is not JobState.FAILED or (job.id, job.state, job.finished_at) in current
+        ]
 
     def _of(self, batch: str) -> _Busy:
         busy = self._busy.setdefault(batch, _Busy(Ledger(self._table, batch)))
