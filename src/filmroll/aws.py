@@ -4,8 +4,9 @@ Credentials are found where AWS's own tools look for them: in the environment, i
 machine or of the container.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from email.utils import parsedate_to_datetime
 from functools import cache
 from typing import Any
@@ -21,6 +22,7 @@ _CONNECT_SECONDS = 2
 _READ_SECONDS = 10
 _ATTEMPTS = 4  # with pauses between them that grow and vary: about five seconds at the most
 _CONNECTIONS = 64
+_PATIENCE_SECONDS = 15.0  # of those who wait until they may ask
 
 
 _session = cache(get_session)  # what it reads of services and credentials, it reads once
@@ -62,3 +64,21 @@ def translated(what: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError, OSError, TimeoutError) as exc:
         raise StoreUnavailable(f"The {what} cannot be reached. Nothing was kept.") from exc
+
+
+@asynccontextmanager
+async def permit(permits: asyncio.Semaphore, patience: float | None = None) -> AsyncIterator[None]:
+    """Hold one of the permits to ask a store; raise StoreUnavailable if none gets free in time.
+
+    Each request is bounded, but while a store stays away those before this one take all their time.
+    ``patience`` is in seconds; by default it is what small requests need.
+    """
+    try:
+        async with asyncio.timeout(_PATIENCE_SECONDS if patience is None else patience):
+            await permits.acquire()
+    except TimeoutError as exc:
+        raise StoreUnavailable("Too many wait for a store. Nothing was kept.") from exc
+    try:
+        yield
+    finally:
+        permits.release()

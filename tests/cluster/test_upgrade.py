@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from deploy.local.aws import MiniStack, SeaweedFS
-from deploy.local.cluster import ROLES, Cluster, Stores
+from deploy.local.cluster import ROLES, Cluster, Role, Stores
+from deploy.local.http import client
 from deploy.local.process import Server
 from tests.cluster.load import Load, all_there
+from tests.e2e.parts import begin, complete, send_all
 from tests.e2e.service import ROOT
+from tests.samples import tiny_jpeg
 
 # What is out there: the version that the present one has to get along with. To be moved with every
 # release.
-PREVIOUS = "3dbab6884f440d00bb210135a5522e33248fc03b"
+PREVIOUS = "b4cb7b7041e46ff7a79eab59ef163f2c87f116e2"
 SIDE_BY_SIDE_SECONDS = 3
 SETTLED_SECONDS = 3  # until the balancer has seen a process come back
 
@@ -57,6 +60,9 @@ def test_two_versions_side_by_side(tmp_path, previous):
             time.sleep(SIDE_BY_SIDE_SECONDS)
             roll(first, sys.executable)
             time.sleep(SIDE_BY_SIDE_SECONDS)
+            new, old = cluster.roles["upload-api"]
+            pass_on(new, old)
+            pass_on(old, new)
             roll(second, sys.executable)
             time.sleep(SIDE_BY_SIDE_SECONDS)
             roll(first, previous)  # and back, as one does when the new one disappoints
@@ -65,6 +71,17 @@ def test_two_versions_side_by_side(tmp_path, previous):
         assert load.wrong == []
         assert set(load.statuses()) <= {200, 201, 202, 409, 503}
         all_there(http, load.kept)
+
+
+def pass_on(one: Role, other: Role) -> None:
+    """Begin an upload in parts with one process, end it with another, and ask both of it."""
+    with client(one.url) as here, client(other.url) as there:
+        upload = begin(here, name="a.jpg")
+        parts = send_all(there, upload, {1: tiny_jpeg(1)})
+        image = complete(here, upload, parts).json()["id"]
+        for http in (here, there):
+            assert http.get(f"/v1/uploads/{upload}").json()["image"] == image
+            assert http.get(f"/v1/images/{image}").json()["state"] == "ready"
 
 
 def roll(processes: list[Server], python: str) -> None:

@@ -1,14 +1,19 @@
 """What only DynamoDB can show: an index that is behind, and steps that are not one."""
 
 import asyncio
+import socket
+import time
 from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 
+from filmroll import aws
 from filmroll.catalog.dynamodb import DynamoCatalog
+from filmroll.catalog.dynamodb.table import Table
 from filmroll.errors import StoreUnavailable
 from filmroll.model import BatchState, DeliveryState, Event, ImageState, JobState, LineState, bands
+from filmroll.place import Place
 from filmroll.ports import ImageFilter, Similar
 from tests.contract.conftest import CATALOGS
 from tests.contract.ledger import (
@@ -268,6 +273,29 @@ async def test_no_job_is_begun_for_an_image_that_is_buried_meanwhile(dynamodb, r
     [standing] = await rival.put_lines(ledger, [entry])
     assert not standing.taken
     assert await dynamodb.get_job(entry.job.id) is None
+
+
+# ------------------------------------------------------------------------- a store that is silent
+
+
+async def test_nobody_waits_for_all_those_who_wait_before_him(monkeypatch):
+    """Twenty times as many as may ask at once meet a table that takes requests, never answers."""
+    monkeypatch.setattr(aws, "_PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(aws, "_ATTEMPTS", 1)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # connects; no one reads
+        port = silent.getsockname()[1]
+        place = Place.of(f"dynamodb://t?region=eu-central-1&endpoint=http://127.0.0.1:{port}")
+        async with aws.client(place, read_seconds=0.5) as client:
+            table = Table(client, "t")
+            table._permits = asyncio.Semaphore(2)
+            began = time.monotonic()
+            answers = await asyncio.gather(
+                *(table.get(f"{n}") for n in range(40)), return_exceptions=True
+            )
+    assert {type(answer) for answer in answers} == {StoreUnavailable}
+    assert sum("Too many wait" in str(answer) for answer in answers) == 38
+    assert time.monotonic() - began < 5, "not twenty times what one takes"
+    assert not table._permits.locked()
 
 
 # ------------------------------------------------------------------- what a crash leaves behind

@@ -9,7 +9,7 @@ there. S3 answers when the bytes are durable, and verifies a checksum of each re
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 from filmroll import durable
-from filmroll.aws import client
+from filmroll.aws import client, permit
 from filmroll.blobs.checks import check_digest, check_key, check_prefix, round_trip
 from filmroll.blobs.order import Order
 from filmroll.blobs.s3_direct import S3Direct
@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # they exist for type checkers only
 _SMALL = 1 << 20  # bytes; more than that is hashed and written in a thread
 _SMALL_AT_ONCE = 32
 _LARGE_AT_ONCE = 8  # each holds up to six parts in memory
+_LARGE_PATIENCE = 120.0  # s, until one of them is through
 _ONE_REQUEST = 16 << 20  # bytes; more than that goes in parts
 _PART = 8 << 20
 _PARTS_AT_ONCE = 4
@@ -139,7 +140,7 @@ class S3Blobs(S3Direct):
     async def _put(self, key: str, body: bytes | Path, sha256: str) -> None:
         try:
             size = await _examine(body, sha256)
-            async with self._small if size <= _SMALL else self._large:
+            async with self._permit(size):
                 with _translated():
                     await obstore.put_async(
                         self._store,
@@ -152,6 +153,11 @@ class S3Blobs(S3Direct):
         finally:
             if isinstance(body, Path):
                 await asyncio.to_thread(body.unlink, missing_ok=True)
+
+    def _permit(self, size: int) -> AbstractAsyncContextManager[None]:
+        if size <= _SMALL:
+            return permit(self._small)
+        return permit(self._large, _LARGE_PATIENCE)
 
     async def _delete(self, keys: Sequence[str], older_than: float | None) -> None:
         if older_than is not None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
-from filmroll.aws import code_of, time_of, translated
+from filmroll.aws import code_of, permit, time_of, translated
 from filmroll.catalog.dynamodb.schema import RECORD, keys_of
 from filmroll.errors import StoreUnavailable
 
@@ -202,7 +202,7 @@ class Table:
             request["TableName"] = self._name
         with translated("catalog"):
             try:
-                async with self._permits:
+                async with permit(self._permits):
                     return await getattr(self._client, operation)(**request)
             except ClientError as refused:
                 code = code_of(refused)
