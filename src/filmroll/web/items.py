@@ -2,8 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, unquote
@@ -40,7 +40,7 @@ from filmroll.web.requests import (
     spool_body,
 )
 from filmroll.web.services import Services
-from filmroll.web.streams import NDJSON, Answers, decoded, lines_of
+from filmroll.web.streams import NDJSON, Answers, decoded, gathered, lines_of
 from filmroll.web.views import json_response, line_view
 
 LONGEST_LINE_BYTES = 64 << 10
@@ -145,18 +145,24 @@ class ItemsRoute:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in {NDJSON, "application/jsonl", "application/json-lines"}:
             raise UnsupportedMedia(f"Send lines of JSON, with Content-Type: {NDJSON}.")
-        plain = decoded(body_of(request), request.headers.get("content-encoding"))
         try:
-            async for lines in lines_of(plain, LONGEST_LINE_BYTES):
-                for start in range(0, len(lines), _MANIFEST_GROUP):
-                    group = lines[start : start + _MANIFEST_GROUP]
-                    batch = await self._batches.get(batch.id)  # or it is closed meanwhile
-                    answers.add(await self._verdicts(request, batch, group))
-                    await asyncio.sleep(0)  # others' turn: to read the ledger waits for nothing
+            async with aclosing(gathered(body_of(request))) as body:
+                plain = decoded(body, request.headers.get("content-encoding"))
+                await self._declare(request, batch, plain, answers)
         except FilmrollError as fault:
             if not answers.begun:
                 raise
             answers.add([{"ref": None, "state": "broken", "problem": problem_body(fault)}])
+
+    async def _declare(
+        self, request: Request, batch: Batch, manifest: AsyncIterator[bytes], answers: Answers
+    ) -> None:
+        async for lines in lines_of(manifest, LONGEST_LINE_BYTES):
+            for start in range(0, len(lines), _MANIFEST_GROUP):
+                group = lines[start : start + _MANIFEST_GROUP]
+                batch = await self._batches.get(batch.id)  # or it is closed meanwhile
+                answers.add(await self._verdicts(request, batch, group))
+                await asyncio.sleep(0)  # others' turn: to read the ledger waits for nothing
 
     async def _verdicts(
         self, request: Request, batch: Batch, lines: Sequence[tuple[int, bytes]]

@@ -24,6 +24,7 @@ NDJSON = "application/x-ndjson"
 _IN_MEMORY_BYTES = 1 << 20
 _ENCODINGS = {"gzip": GZIP, "x-gzip": GZIP, "zstd": ZSTD}
 _CHUNK_BYTES = 64 << 10
+_AHEAD_BYTES = 256 << 10  # of a body, read while those before are worked on
 PATIENCE_SECONDS = 60.0  # with a client that does not read its answer
 
 log = structlog.get_logger()
@@ -93,6 +94,44 @@ def decoded(chunks: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator
         raise UnsupportedMedia("A Content-Encoding is gzip or zstd here.")
     trail = Trail(ArchiveLimits())
     return Frames(Feed(chunks, trail), compression, trail)
+
+
+async def gathered(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield what has come of a body since the last time, in one; to be closed.
+
+    Clients may send each line by itself. Whoever takes long over one, since a store is far away,
+    gets all those that came meanwhile next, and not as many turns.
+    """
+    come = bytearray()
+    arrived, room = asyncio.Event(), asyncio.Event()
+
+    async def read() -> None:
+        try:
+            async for chunk in chunks:
+                come.extend(chunk)
+                arrived.set()
+                if len(come) >= _AHEAD_BYTES:
+                    room.clear()
+                    await room.wait()
+        finally:
+            arrived.set()
+
+    reading = asyncio.create_task(read())
+    try:
+        while True:
+            await arrived.wait()
+            if not reading.done():
+                arrived.clear()
+            piece = bytes(come)
+            if not piece:
+                break
+            come.clear()
+            room.set()
+            yield piece
+        await reading  # which raises what was wrong with the body
+    finally:
+        reading.cancel()
+        await asyncio.gather(reading, return_exceptions=True)
 
 
 async def lines_of(
