@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -154,8 +154,14 @@ class Settings(BaseSettings):
     )
     accel_location: Annotated[str, Field(pattern=r"^/[A-Za-z0-9._/-]*/$")] | None = Field(
         None,
-        description="The internal location of nginx (X-Accel-Redirect) under which it serves the "
-        "folder of the blob store, such as /_blobs/; default: this service sends the bytes",
+        description="Where the proxy in front finds the folder of the blob store and sends larger "
+        "files itself: an internal location of nginx, such as /_blobs/, or for X-Sendfile the "
+        "folder's path; default: this service sends the bytes",
+    )
+    accel_header: Literal["X-Accel-Redirect", "X-Sendfile"] = Field(
+        "X-Accel-Redirect",
+        description="How the proxy is told of a file: X-Accel-Redirect (nginx) or X-Sendfile "
+        "(lighttpd, Apache)",
     )
     cache_tag_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{0,63}$")] | None = Field(
         None,

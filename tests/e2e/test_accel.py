@@ -1,10 +1,11 @@
-"""nginx sends the larger files, as deploy/balancer/accel.conf tells it to; a real one."""
+"""A proxy sends the larger files, as the files in deploy/balancer tell it to; real ones."""
 
 import os
 import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import ClassVar
 
 import httpx
 import pytest
@@ -15,9 +16,10 @@ from tests.e2e.service import AWS, ROOT, Service, free_port
 from tests.e2e.test_upload import upload
 from tests.samples import jpeg, png
 
-NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
-ACCEL = (ROOT / "deploy" / "balancer" / "accel.conf").read_text()
-CONFIG = """
+PROGRAMS = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
+BALANCER = ROOT / "deploy" / "balancer"
+BLOBS = "/var/lib/filmroll/blobs/"
+NGINX = """
 {user}
 worker_processes 1;
 daemon off;
@@ -43,52 +45,114 @@ http {{
     }}
 }}
 """
+LIGHTTPD = """
+
+server.bind = "127.0.0.1"
+server.port = {port}
+server.document-root = "{folder}"
+server.errorlog = "{folder}/error.log"
+server.upload-dirs = ("{folder}")
+{accel}
+"""
 # By nature another's, or another's at each answer.
 OWN = {"date", "server", "connection", "x-request-id", "server-timing"}
 
-pytestmark = [
-    pytest.mark.skipif(NGINX is None, reason="nginx is missing (Debian: nginx-light)"),
-    pytest.mark.skipif(AWS, reason="it sends files of this machine's disk"),
-]
+pytestmark = pytest.mark.skipif(AWS, reason="it sends files of this machine's disk")
 
 
-class Nginx(Server):
+class Proxy(Server):
     """A proxy before a service, which may read its blobs."""
 
-    def __init__(self, folder: Path, service: Service) -> None:
+    program: ClassVar[str]
+    package: ClassVar[str]  # of Debian, that it comes in
+    header: ClassVar[str]  # by which it is told of a file
+    names_itself: ClassVar[bool] = False
+
+    def __init__(self, folder: Path, blobs: Path, behind: int) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         folder.mkdir()
-        root = Path("/proc/self").owner() == "root"
-        text = CONFIG.format(
-            user="user root;" if root else "",
-            folder=folder,
-            port=self.port,
-            behind=service.port,
-            accel=ACCEL.replace("/var/lib/filmroll/blobs/", f"{service.data}/blobs/"),
-        )
-        (folder / "nginx.conf").write_text(text)
-        command = [str(NGINX), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+        command = self._command(folder, f"{blobs}/", behind)
         super().__init__(command, folder, self._listens)
+
+    @classmethod
+    def location(cls, blobs: Path) -> str:
+        """Return where it finds the files, as the service has to say it."""
+        raise NotImplementedError
+
+    def _command(self, folder: Path, blobs: str, behind: int) -> list[str]:
+        raise NotImplementedError
 
     def _listens(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("accel")
+class Nginx(Proxy):
+    program, package, header = "nginx", "nginx-light", "x-accel-redirect"
+    names_itself = True
+
+    @classmethod
+    def location(cls, _blobs: Path) -> str:
+        return "/_blobs/"
+
+    def _command(self, folder: Path, blobs: str, behind: int) -> list[str]:
+        root = Path("/proc/self").owner() == "root"
+        text = NGINX.format(
+            user="user root;" if root else "",
+            folder=folder,
+            port=self.port,
+            behind=behind,
+            accel=(BALANCER / "accel.conf").read_text().replace(BLOBS, blobs),
+        )
+        (folder / "nginx.conf").write_text(text)
+        return [which(self), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+
+
+class Lighttpd(Proxy):
+    program, package, header = "lighttpd", "lighttpd", "x-sendfile"
+
+    @classmethod
+    def location(cls, blobs: Path) -> str:
+        return f"{blobs}/"
+
+    def _command(self, folder: Path, blobs: str, behind: int) -> list[str]:
+        accel = (BALANCER / "lighttpd.conf").read_text()
+        accel = accel.replace(BLOBS, blobs).replace('"port" => 8000', f'"port" => {behind}')
+        text = LIGHTTPD.format(folder=folder, port=self.port, accel=accel)
+        (folder / "lighttpd.conf").write_text(text)
+        return [which(self), "-D", "-f", str(folder / "lighttpd.conf")]
+
+
+def which(proxy: Proxy | type[Proxy]) -> str:
+    return shutil.which(proxy.program, path=PROGRAMS) or ""
+
+
+@pytest.fixture(scope="module", params=[Nginx, Lighttpd], ids=["nginx", "lighttpd"])
+def kind(request: pytest.FixtureRequest) -> type[Proxy]:
+    if not which(request.param):
+        pytest.skip(f"{request.param.program} is missing (Debian: {request.param.package})")
+    return request.param
 
 
 @pytest.fixture(scope="module")
-def places(place: Path) -> Iterator[tuple[str, str, str]]:
-    """Return the addresses of nginx, of the service behind it, and of one that sends itself."""
+def place(kind: type[Proxy], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp(kind.program)
+
+
+@pytest.fixture(scope="module")
+def places(kind: type[Proxy], place: Path) -> Iterator[tuple[str, str, str]]:
+    """Return the addresses of a proxy, of the service behind it, and of one that sends itself."""
     hints = {"FILMROLL_CLIENT_HINTS": "true"}
-    behind = Service(place / "data", FILMROLL_ACCEL_LOCATION="/_blobs/", **hints)
-    plain = Service(place / "data", **hints)
-    with behind, plain, Nginx(place / "nginx", behind) as nginx:
-        yield nginx.url, behind.url, plain.url
+    data = place / "data"
+    accel = {
+        "FILMROLL_ACCEL_LOCATION": kind.location(data / "blobs"),
+        "FILMROLL_ACCEL_HEADER": kind.header.title(),
+    }
+    behind = Service(data, **accel, **hints)
+    plain = Service(data, **hints)
+    with behind, plain, kind(place / "proxy", data / "blobs", behind.port) as proxy:
+        yield proxy.url, behind.url, plain.url
 
 
 @pytest.fixture(scope="module")
@@ -111,21 +175,22 @@ def headers(answer: httpx.Response) -> dict[str, str]:
     return {name: value for name, value in answer.headers.items() if name not in OWN}
 
 
-def test_nginx_sends_the_same_as_the_service_would(places, paths) -> None:
+def test_a_proxy_sends_the_same_as_the_service_would(kind, places, paths) -> None:
     for path in paths:
         sent, expected = both(places, path)
         assert sent.status_code == 200
         assert sent.content == expected.content
         assert headers(sent) == headers(expected)
-        assert sent.headers["server"].startswith("nginx")
+        if kind.names_itself:
+            assert sent.headers["server"].startswith(kind.program)
 
 
-def test_it_is_nginx_that_sends_them(places, paths) -> None:
+def test_it_is_the_proxy_that_sends_them(kind, place, places, paths) -> None:
     for path in paths:
         handed = get(places[1] + path)
         assert handed.content == b""
-        assert handed.headers["x-accel-redirect"].startswith("/_blobs/")
-        assert "x-accel-redirect" not in get(places[0] + path).headers
+        assert handed.headers[kind.header].startswith(kind.location(place / "data" / "blobs"))
+        assert kind.header not in get(places[0] + path).headers
 
 
 @pytest.mark.parametrize("wanted", ["bytes=0-9", "bytes=-7", "bytes=300000-", "bytes=5-100000000"])
@@ -133,9 +198,10 @@ def test_parts(places, paths, wanted) -> None:
     sent, expected = both(places, paths[0], headers={"Range": wanted})
     assert sent.status_code == expected.status_code == 206
     assert sent.content == expected.content
-    said = headers(expected)
-    del said["accept-ranges"]  # nginx says it of the whole only
-    assert headers(sent) == said
+    said = [headers(answer) for answer in (sent, expected)]
+    for each in said:
+        each.pop("accept-ranges", None)  # nginx says it of the whole only
+    assert said[0] == said[1]
 
 
 def test_a_part_of_another_version_is_the_whole(places, paths) -> None:
@@ -156,11 +222,12 @@ def test_conditions_are_the_services(places, paths) -> None:
     assert (other.status_code, other.content) == (200, whole.content)
 
 
-def test_nginx_does_not_judge_what_it_cannot_know(place, places, paths) -> None:
+def test_the_proxy_does_not_judge_what_it_cannot_know(kind, place, places, paths) -> None:
     """It knows no tag, and of the file only when that was written."""
     for path in paths:
-        file = get(places[1] + path).headers["x-accel-redirect"].removeprefix("/_blobs/")
-        os.utime(place / "data" / "blobs" / file, (4_000_000_000, 4_000_000_000))
+        blobs = place / "data" / "blobs"
+        file = get(places[1] + path).headers[kind.header].removeprefix(kind.location(blobs))
+        os.utime(blobs / file, (4_000_000_000, 4_000_000_000))
         known = ask("HEAD", places[0] + path).headers
         for name, value, status in (
             ("If-Match", known["etag"], 200),
@@ -180,12 +247,12 @@ def test_browsers_are_asked_for_hints(places, paths) -> None:
     assert "DPR" in get(places[0] + paths[1]).headers["accept-ch"]
 
 
-def test_small_ones_names_and_heads_come_as_ever(places, paths, image) -> None:
+def test_small_ones_names_and_heads_come_as_ever(kind, places, paths, image) -> None:
     small = get(f"{places[1]}/i/{image['id']}/resize:width=9")
-    assert (small.status_code, "x-accel-redirect" in small.headers) == (200, False)
+    assert (small.status_code, kind.header in small.headers) == (200, False)
     head = ask("HEAD", places[1] + paths[0])
     assert int(head.headers["content-length"]) == image["bytes"]
-    assert "x-accel-redirect" not in head.headers
+    assert kind.header not in head.headers
     named = get(places[0] + paths[0], params={"dl": "a.png"})
     assert named.headers["content-disposition"].startswith('attachment; filename="a.png"')
 

@@ -27,6 +27,7 @@ class Elsewhere:
         self._store = blobs if redirects and isinstance(blobs, DirectDownloads) else None
         self._files = blobs if isinstance(blobs, LocalFiles) else None
         self._location = settings.accel_location
+        self._header = settings.accel_header.lower().encode()
 
     def redirects(self, asset: Asset) -> bool:
         """Whether the store sends it: an original, in a store that can."""
@@ -52,14 +53,14 @@ class Elsewhere:
     def accelerated(self, asset: Asset, asked: Mapping[str, str]) -> Headers:
         """Return what has the proxy send an object's file; nothing if it cannot.
 
-        nginx would judge some conditions anew, by tag and date of its own: it would refuse.
+        A proxy would judge some conditions anew, by tag and date of its own: it would refuse.
         """
         if self._location is None or self._files is None:
             return []
         if not _JUDGED_ANEW.isdisjoint(asked):
             return []
         where = self._files.file_below_root(asset.key)
-        return [(b"x-accel-redirect", f"{self._location}{where}".encode())]
+        return [(self._header, f"{self._location}{where}".encode())]
 
 
 def default_name(asset: Asset) -> str:
