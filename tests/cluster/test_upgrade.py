@@ -19,7 +19,7 @@ from tests.samples import tiny_jpeg
 
 # What is out there: the version that the present one has to get along with. To be moved with every
 # release.
-PREVIOUS = "b4cb7b7041e46ff7a79eab59ef163f2c87f116e2"
+PREVIOUS = "3dbab6884f440d00bb210135a5522e33248fc03b"
 SIDE_BY_SIDE_SECONDS = 3
 SETTLED_SECONDS = 3  # until the balancer has seen a process come back
 

@@ -14,13 +14,14 @@ from filmroll.catalog.dynamodb.table import Table
 from filmroll.errors import StoreUnavailable
 from filmroll.model import BatchState, DeliveryState, Event, ImageState, JobState, LineState, bands
 from filmroll.place import Place
-from filmroll.ports import ImageFilter, Similar
+from filmroll.ports import Entry, ImageFilter, Similar
 from tests.contract.conftest import CATALOGS
 from tests.contract.ledger import (
     again,
     batch,
     end_job,
     line_at,
+    making,
     processing,
     queued,
     refers,
@@ -173,6 +174,27 @@ async def test_a_failure_that_waits_for_its_ledger_fails_no_line_that_was_retrie
     assert await rival.retry_lines(ledger, [again(failure)])
     assert (await line_at(dynamodb, ledger)).state is LineState.PROCESSING
     assert await end_job(rival, entry.job.id)
+    assert (await line_at(rival, ledger)).state is LineState.SUCCEEDED
+
+
+async def test_a_failure_that_waits_for_its_ledger_fails_no_line_with_other_bytes(dynamodb, rival):
+    """The item was sent anew, as another image, before the slower process wrote the end."""
+    ledger = (await dynamodb.add_batch(batch())).id
+    entry = processing(ledger, "a")
+    await dynamodb.put_lines(ledger, [entry])
+    await end_job(dynamodb, entry.job.id, JobState.FAILED)
+    await rival._ledgers.note_end(await rival.get_job(entry.job.id))
+    assert (await line_at(rival, ledger)).state is LineState.FAILED
+    other = image(batch=ledger, ref="a", sha256="99" * 32)
+    anew = Entry(
+        line=replace(entry.line, image=other.id, sha256=other.sha256),
+        image=other,
+        job=making(other),
+    )
+    [standing] = await rival.put_lines(ledger, [anew])
+    assert standing.taken
+    assert (await line_at(dynamodb, ledger)).state is LineState.PROCESSING
+    assert await end_job(rival, other.id)
     assert (await line_at(rival, ledger)).state is LineState.SUCCEEDED
 
 
@@ -349,6 +371,21 @@ async def test_the_end_of_a_batch_is_told_though_who_told_it_died_and_it_is_seal
     await dynamodb.close_batch(ledger, BatchState.SEALED, 95.0)
     assert await dynamodb.get_delivery(told.id) == told
     assert await dynamodb.untold_batches(9) == []
+
+
+async def test_what_was_told_and_is_forgotten_is_not_told_again(dynamodb):
+    hook = await dynamodb.add_endpoint(endpoint())
+    ledger = (await dynamodb.add_batch(batch())).id
+    ended = await dynamodb.close_batch(ledger, BatchState.SEALED, 90.0)
+    told = delivery(hook, event=Event.BATCH_COMPLETED)
+    assert await dynamodb.tell_batch(ended, [told])
+    [attempt] = await dynamodb.claim_deliveries(hook.id, 9, 200.0, 60.0)
+    done = replace(attempt, state=DeliveryState.DELIVERED, finished_at=210.0)
+    assert await dynamodb.finish_delivery(done)
+    await dynamodb.expire_deliveries(1000.0)
+    assert await dynamodb.get_delivery(told.id) is None
+    assert await dynamodb.close_batch(ledger, BatchState.SEALED, 95.0)
+    assert await dynamodb.get_delivery(told.id) is None
 
 
 async def test_a_late_end_does_not_hide_what_is_still_to_be_told(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:  # they exist for type checkers only
 _SMALL = 1 << 20  # bytes; more than that is hashed and written in a thread
 _SMALL_AT_ONCE = 32
 _LARGE_AT_ONCE = 8  # each holds up to six parts in memory
-_LARGE_PATIENCE = 120.0  # s, until one of them is through
+_LARGE_PATIENCE = 600.0  # s: one of them may take as long
 _ONE_REQUEST = 16 << 20  # bytes; more than that goes in parts
 _PART = 8 << 20
 _PARTS_AT_ONCE = 4

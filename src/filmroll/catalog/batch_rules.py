@@ -14,6 +14,7 @@ from filmroll.model import (
     Line,
     LineState,
     Problem,
+    line_job,
 )
 
 
@@ -101,10 +102,24 @@ def waited(batch: Batch, line: Line, now: float) -> Line:
     return replace(line, state=LineState.FAILED, problem=problem, at=now)
 
 
+def awaited_job(line: Line) -> str:
+    """Return the id of the job that a line waits for, if it waits for one."""
+    if line.state is LineState.QUEUED:
+        return line_job(JobKind.FETCH, line.batch, line.ref)
+    if line.image is not None and not line.duplicate:
+        return line.image
+    return line_job(JobKind.VARIANTS, line.batch, line.ref)
+
+
 def line_after(stored: Line | None, job: Job) -> Line | None:
-    """Return what the end of the job that a line waits for makes of it; None: no change."""
+    """Return what the end of the job that a line waits for makes of it; None: no change.
+
+    An end may come late: when the item was sent anew, and the line waits for another job.
+    """
     awaited = LineState.QUEUED if job.kind is JobKind.FETCH else LineState.PROCESSING
     if stored is None or stored.state is not awaited or not job.state.final:
+        return None
+    if job.id != awaited_job(stored):
         return None
     ends = {
         JobState.SUCCEEDED: LineState.SUCCEEDED,

@@ -61,8 +61,8 @@ def decode(kind: type[Record], text: str, columns: Mapping[str, Any]) -> Record:
 def decoded(kind: type[Record], values: dict[str, Any]) -> Record:
     """Return the record that has these values, as JSON spells them.
 
-    A version beside this one may write fields that are not known here, and leave out one that is:
-    so a field can be added while both run.
+    A version beside this one may write fields that are not known here, and leave out one that is.
+    So a field can be added while both run, if it may be lost where this version writes the record.
     """
     known = _names(kind)  # type: ignore[arg-type] # mypy doubts that a class can be hashed
     if not known.issuperset(values):

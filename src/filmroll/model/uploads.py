@@ -51,7 +51,7 @@ class Upload:
     purpose: Purpose
     transfer: Transfer
     created_at: float
-    lifetime: float  # seconds that it stays open after its last part
+    lifetime: float  # seconds that it stays open after its last part; 0 once it is cleared
     expires_at: float | None
     bytes: int | None = None  # as announced
     part_bytes: int | None = None  # that the client was told to send at a time
@@ -71,8 +71,12 @@ class Upload:
     joined_by: str | None = None  # the upload that joins this partial one, and ends it when it ends
     image: str | None = None  # that it has become
     problem: Problem | None = None
-    cleared: bool = False  # it has ended, and nothing is left of it but this record
     version: int = 1  # grows with every change and every part
+
+    @property
+    def cleared(self) -> bool:
+        """Whether it has ended, and nothing is left of it but this record."""
+        return self.state.final and self.lifetime == 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

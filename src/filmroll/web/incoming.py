@@ -60,6 +60,10 @@ class Incoming:
         self._unwanted = self._silent = True
         self._give_up()
 
+    def excuse(self, seconds: float) -> None:
+        """Do not hold against the client that nothing came while it was kept waiting itself."""
+        self._waited -= seconds
+
     async def left(self) -> None:
         """Return once the client has left; for an answer that is sent while nobody reads on."""
         while (await self._receive())["type"] != "http.disconnect":

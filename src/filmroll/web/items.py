@@ -40,7 +40,7 @@ from filmroll.web.requests import (
     spool_body,
 )
 from filmroll.web.services import Services
-from filmroll.web.streams import NDJSON, Answers, decoded, gathered, lines_of
+from filmroll.web.streams import INCOMING, NDJSON, Answers, decoded, gathered, lines_of
 from filmroll.web.views import json_response, line_view
 
 LONGEST_LINE_BYTES = 64 << 10
@@ -146,7 +146,7 @@ class ItemsRoute:
         if kind not in {NDJSON, "application/jsonl", "application/json-lines"}:
             raise UnsupportedMedia(f"Send lines of JSON, with Content-Type: {NDJSON}.")
         try:
-            async with aclosing(gathered(body_of(request))) as body:
+            async with aclosing(gathered(body_of(request), request.scope[INCOMING])) as body:
                 plain = decoded(body, request.headers.get("content-encoding"))
                 await self._declare(request, batch, plain, answers)
         except FilmrollError as fault:

@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, suppress
 from pathlib import Path
@@ -96,11 +97,12 @@ def decoded(chunks: AsyncIterator[bytes], encoding: str | None) -> AsyncIterator
     return Frames(Feed(chunks, trail), compression, trail)
 
 
-async def gathered(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+async def gathered(chunks: AsyncIterator[bytes], incoming: Incoming) -> AsyncGenerator[bytes]:
     """Yield what has come of a body since the last time, in one; to be closed.
 
     Clients may send each line by itself. Whoever takes long over one, since a store is far away,
-    gets all those that came meanwhile next, and not as many turns.
+    gets all those that came meanwhile next, and not as many turns. ``incoming`` is where the chunks
+    come from: the client may wait for an answer before it goes on, which is not its fault.
     """
     come = bytearray()
     arrived, room = asyncio.Event(), asyncio.Event()
@@ -122,12 +124,14 @@ async def gathered(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
             await arrived.wait()
             if not reading.done():
                 arrived.clear()
-            piece = bytes(come)
-            if not piece:
+            elif not come:
                 break
-            come.clear()
-            room.set()
-            yield piece
+            if piece := bytes(come):
+                come.clear()
+                room.set()
+                began = time.monotonic()
+                yield piece
+                incoming.excuse(time.monotonic() - began)
         await reading  # which raises what was wrong with the body
     finally:
         reading.cancel()

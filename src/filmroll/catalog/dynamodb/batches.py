@@ -9,7 +9,7 @@ from itertools import islice
 from filmroll.catalog import batch_rules
 from filmroll.catalog import cursor as cursors
 from filmroll.catalog.dynamodb.deliveries import keep_deliveries
-from filmroll.catalog.dynamodb.ledger import LISTING, Last, head_item, name_partition
+from filmroll.catalog.dynamodb.ledger import LISTING, Last, head_item, head_key, name_partition
 from filmroll.catalog.dynamodb.ledgers import CLOSED, OPEN, UNTOLD, marker_of
 from filmroll.catalog.dynamodb.lines import Lines
 from filmroll.catalog.dynamodb.merging import found
@@ -20,11 +20,8 @@ from filmroll.model import (
     Batch,
     BatchState,
     Job,
-    JobKind,
-    Line,
     LineState,
     WebhookDelivery,
-    line_job,
     now,
 )
 from filmroll.ports import BatchFilter, BatchPage
@@ -93,7 +90,7 @@ class Batches(Lines):
 
         last, _ = await self._ledgers.change_batch(batch, closed)
         if last is not None and last.batch.state is not BatchState.OPEN:
-            await self._announce(last)  # whoever closed it, or told of it, may have died
+            await self._catch_up(last)  # whoever closed it, or told of it, may have died
         return None if last is None else last.batch
 
     async def waiting_batches(self, limit: int) -> Sequence[Batch]:
@@ -166,6 +163,12 @@ class Batches(Lines):
         await keep_deliveries(self._table, last.outgoing)
         await self._ledgers.mark(last.batch, last.number)
 
+    async def _catch_up(self, last: Last) -> None:
+        """Announce the last entry of a batch unless that was done: deliveries are forgotten."""
+        head = await self._table.get(*head_key(last.batch.id))
+        if head is not None and int(head["marked"]["N"]) < last.number:
+            await self._announce(last)
+
     async def _settle_batch(self, partition: str, batch: str) -> int:
         """Look at the jobs of a batch in which nothing has happened for a while."""
         last = await self._ledgers.last(batch)
@@ -177,18 +180,9 @@ class Batches(Lines):
             await self._ledgers.note_end(own)
         async with self._ledgers.reading(batch) as ledger:
             waiting = list(islice(ledger.in_order(_AT_WORK), _LOOKED_AT))
-        records = await self._read_all([_job_of(line) for line in waiting])
+        records = await self._read_all([batch_rules.awaited_job(line) for line in waiting])
         ended = [record.job for record in records if record.job and record.job.state.final]
         for job in ended:
             await self._ledgers.note_end(job)
         await self._ledgers.settle(batch)
         return len(ended)
-
-
-def _job_of(line: Line) -> str:
-    """Return the id of the job that a line waits for."""
-    if line.state is LineState.QUEUED:
-        return line_job(JobKind.FETCH, line.batch, line.ref)
-    if line.image is not None and not line.duplicate:
-        return line.image
-    return line_job(JobKind.VARIANTS, line.batch, line.ref)

@@ -82,7 +82,7 @@ class Ledgers:
         async with busy.turn:
             ledger = busy.ledger
             await ledger.refresh()
-            changes = _ended(ledger, busy.ends)
+            changes = _ended(ledger, await self._standing(busy.ends))
             if ledger.batch is not None and changes:
                 tallied = batch_rules.tallied(ledger.batch, changes, now())
                 return Last(tallied, ledger.seen, now(), ())

@@ -39,20 +39,23 @@ class Sweeping:
         this one does not come to its end.
         """
         if upload.cleared:
+            await self._release(upload)  # what was held for it while it was being cleared
             return upload
         state = upload.state if upload.state.final else UploadState.EXPIRED
         taken = _renewed(upload, _CLEARING_SECONDS, state)
         if not await self._catalog.update_upload(taken):
             return None  # a part came, somebody ended it, or another sweeper has taken it
         await self._clear(upload.id)
-        for piece in upload.joins:
-            await self._release(piece, taken)
-        cleared = replace(_renewed(taken, KEPT_SECONDS, state), cleared=True)
-        await self._catalog.update_upload(cleared)
+        await self._release(taken)
+        await self._catalog.update_upload(replace(_renewed(taken, KEPT_SECONDS, state), lifetime=0))
         return None
 
-    async def _release(self, piece_id: str, ended: Upload) -> None:
-        """End a partial upload as the one ended that joined it."""
+    async def _release(self, ended: Upload) -> None:
+        """End the partial uploads that one has joined, as it has ended."""
+        for piece in ended.joins:
+            await self._end_piece(piece, ended)
+
+    async def _end_piece(self, piece_id: str, ended: Upload) -> None:
         while (piece := await self._catalog.get_upload(piece_id)) and not piece.state.final:
             if piece.joined_by != ended.id:
                 return

@@ -84,23 +84,6 @@ async def test_a_sweep_that_broke_off_is_ended_by_the_next(house):
     assert await house.sweeping.sweep() == 0
 
 
-async def test_two_sweepers_at_once_forget_nothing_too_early(house, monkeypatch):
-    """The second has seen the upload when it was due, and comes to it when the first is done."""
-    upload = await house.begin()
-    await house.send(upload, b"one", b"two")
-    await house.sessions.abort(upload.id, Transfer.PARTS)
-    seen = await house.catalog.due_uploads(now(), 10)
-    assert await house.sweeping.sweep() == 1
-
-    async def late(*_):
-        return seen
-
-    monkeypatch.setattr(house.catalog, "due_uploads", late)
-    assert await house.sweeping.sweep() == 1
-    assert (await state(house, upload)).state is UploadState.ABORTED
-    assert await house.stored("p/") == []
-
-
 async def test_an_upload_that_ended_without_parts_is_kept_as_well(house):
     upload = await house.begin()
     await house.sessions.abort(upload.id, Transfer.PARTS)
@@ -127,6 +110,24 @@ async def test_a_sweeper_that_died_when_all_was_cleared_shortens_nothing(house, 
     monkeypatch.setattr(sweeping, "now", lambda: now() + 301)
     assert await house.sweeping.sweep() == 1
     assert (await state(house, upload)).expires_at > now() + sweeping.KEPT_SECONDS
+
+
+async def test_a_piece_that_was_held_while_its_whole_was_cleared_ends_with_it(house):
+    whole, piece = await house.begin(), await house.begin()
+    await house.send(piece, b"one")
+    seen = await state(house, whole)
+    joins = replace(seen, joins=(piece.id,), state=UploadState.EXPIRED, expires_at=now() - 1)
+    assert await house.catalog.update_upload(replace(joins, version=seen.version + 1))
+    assert await house.sweeping.sweep() == 1
+    seen = await state(house, piece)
+    held = replace(seen, state=UploadState.COMPLETING, joined_by=whole.id, expires_at=None)
+    assert await house.catalog.update_upload(replace(held, version=seen.version + 1))
+    await let_expire(house, whole)
+    await house.sweeping.sweep()
+    await house.sweeping.sweep()
+    assert (await state(house, piece)).state is UploadState.EXPIRED
+    assert await house.stored("p/") == []
+    assert await state(house, whole) is None
 
 
 async def test_what_a_sweeper_left_half_cleared_is_taken_by_another(house, monkeypatch):
