@@ -162,13 +162,19 @@ async def test_a_retry_that_comes_second_begins_nothing_anew(dynamodb, rival, ou
     assert (await rival.get_image(entry.image.id)).state is ImageState.READY
 
 
-async def test_a_failure_that_waits_for_its_ledger_fails_no_line_that_was_retried(dynamodb, rival):
-    """Two processes know of one end; the slower one writes it when the line has begun anew."""
+async def failed_for_both(dynamodb, rival):
+    """Let two processes know of the end of one line's job, before either has written it."""
     ledger = (await dynamodb.add_batch(batch())).id
     entry = processing(ledger, "a")
     await dynamodb.put_lines(ledger, [entry])
     await end_job(dynamodb, entry.job.id, JobState.FAILED)
     await rival._ledgers.note_end(await rival.get_job(entry.job.id))
+    return ledger, entry
+
+
+async def test_a_failure_that_waits_for_its_ledger_fails_no_line_that_was_retried(dynamodb, rival):
+    """The slower process writes it when the line has begun anew."""
+    ledger, entry = await failed_for_both(dynamodb, rival)
     failure = await line_at(rival, ledger)
     assert failure.state is LineState.FAILED
     assert await rival.retry_lines(ledger, [again(failure)])
@@ -179,11 +185,7 @@ async def test_a_failure_that_waits_for_its_ledger_fails_no_line_that_was_retrie
 
 async def test_a_failure_that_waits_for_its_ledger_fails_no_line_with_other_bytes(dynamodb, rival):
     """The item was sent anew, as another image, before the slower process wrote the end."""
-    ledger = (await dynamodb.add_batch(batch())).id
-    entry = processing(ledger, "a")
-    await dynamodb.put_lines(ledger, [entry])
-    await end_job(dynamodb, entry.job.id, JobState.FAILED)
-    await rival._ledgers.note_end(await rival.get_job(entry.job.id))
+    ledger, entry = await failed_for_both(dynamodb, rival)
     assert (await line_at(rival, ledger)).state is LineState.FAILED
     other = image(batch=ledger, ref="a", sha256="99" * 32)
     anew = Entry(
