@@ -40,7 +40,7 @@ from filmroll.web.requests import (
     spool_body,
 )
 from filmroll.web.services import Services
-from filmroll.web.streams import INCOMING, NDJSON, Answers, decoded, gathered, lines_of
+from filmroll.web.streams import NDJSON, Answers, decoded, gathered, lines_of
 from filmroll.web.views import json_response, line_view
 
 LONGEST_LINE_BYTES = 64 << 10
@@ -103,8 +103,10 @@ class ItemsRoute:
         answers = Answers(send, self._services.spool_folder)
         incoming.answered_early = True
         try:
-            take = self._manifest if target.feed == "items" else self._archive
-            await take(request, batch, answers)
+            if target.feed == "items":
+                await self._manifest(request, incoming, batch, answers)
+            else:
+                await self._archive(request, batch, answers)
         except BaseException:
             incoming.answered_early = answers.begun
             answers.discard()
@@ -141,12 +143,14 @@ class ItemsRoute:
             one(fields, "name"), fields.get("tag"), metadata, variants or None
         )
 
-    async def _manifest(self, request: Request, batch: Batch, answers: Answers) -> None:
+    async def _manifest(
+        self, request: Request, incoming: Incoming, batch: Batch, answers: Answers
+    ) -> None:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind not in {NDJSON, "application/jsonl", "application/json-lines"}:
             raise UnsupportedMedia(f"Send lines of JSON, with Content-Type: {NDJSON}.")
         try:
-            async with aclosing(gathered(body_of(request), request.scope[INCOMING])) as body:
+            async with aclosing(gathered(body_of(request), incoming)) as body:
                 plain = decoded(body, request.headers.get("content-encoding"))
                 await self._declare(request, batch, plain, answers)
         except FilmrollError as fault:
