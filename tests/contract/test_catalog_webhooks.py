@@ -295,7 +295,7 @@ async def test_a_batch_that_ends_anew_is_told_anew(catalog):
     assert ended.state is BatchState.COMPLETED_WITH_ERRORS
     assert await catalog.tell_batch(ended, ())
     again = replace(line, state=LineState.PROCESSING)
-    begun = job(image=record.id, batch=ledger.id, ref="a")
+    begun = job(id=record.id, image=record.id, batch=ledger.id, ref="a")
     await catalog.retry_lines(ledger.id, [Entry(line=again, job=begun)])
     assert await catalog.untold_batches(9) == []
     attempt = await catalog.claim_job(begun.id, 100.0, 30.0)
