@@ -358,18 +358,29 @@ async def buried_whole(dynamodb, image_id):
     await dynamodb.purged(image_id, 1.0, 2.0)
 
 
+@pytest.fixture
+def half_told(dynamodb, broken, monkeypatch):
+    """Let a process end when it has written that an end is told, but not the delivery."""
+
+    async def sealed(ledger):
+        hook = await dynamodb.add_endpoint(endpoint())
+        ended = await dynamodb.close_batch(ledger, BatchState.SEALED, 90.0)
+        told = delivery(hook, event=Event.BATCH_COMPLETED)
+        broken(dynamodb, "_announce")
+        with pytest.raises(StoreUnavailable, match="killed"):
+            await dynamodb.tell_batch(ended, [told])
+        monkeypatch.undo()
+        return told
+
+    return sealed
+
+
 async def test_the_end_of_a_batch_is_told_though_who_told_it_died_and_it_is_sealed_again(
-    dynamodb, broken, monkeypatch
+    dynamodb, half_told
 ):
-    hook = await dynamodb.add_endpoint(endpoint())
     ledger = (await dynamodb.add_batch(batch())).id
     await dynamodb.put_lines(ledger, [stored(ledger, "a")])
-    ended = await dynamodb.close_batch(ledger, BatchState.SEALED, 90.0)
-    told = delivery(hook, event=Event.BATCH_COMPLETED)
-    broken(dynamodb, "_announce")
-    with pytest.raises(StoreUnavailable, match="killed"):
-        await dynamodb.tell_batch(ended, [told])
-    monkeypatch.undo()
+    told = await half_told(ledger)
     await dynamodb.close_batch(ledger, BatchState.SEALED, 95.0)
     assert await dynamodb.get_delivery(told.id) == told
     assert await dynamodb.untold_batches(9) == []
@@ -390,22 +401,14 @@ async def test_what_was_told_and_is_forgotten_is_not_told_again(dynamodb):
     assert await dynamodb.get_delivery(told.id) is None
 
 
-async def test_a_late_end_does_not_hide_what_is_still_to_be_told(
-    dynamodb, rival, broken, monkeypatch
-):
+async def test_a_late_end_does_not_hide_what_is_still_to_be_told(dynamodb, rival, half_told):
     """The process that looks for untold batches holds an end that another one has written."""
-    hook = await dynamodb.add_endpoint(endpoint())
     ledger = (await dynamodb.add_batch(batch())).id
     entry = processing(ledger, "a")
     await dynamodb.put_lines(ledger, [entry])
     assert await end_job(dynamodb, entry.job.id)
     await rival._ledgers.note_end(await rival.get_job(entry.job.id))
-    ended = await dynamodb.close_batch(ledger, BatchState.SEALED, 90.0)
-    told = delivery(hook, event=Event.BATCH_COMPLETED)
-    broken(dynamodb, "_announce")
-    with pytest.raises(StoreUnavailable, match="killed"):
-        await dynamodb.tell_batch(ended, [told])
-    monkeypatch.undo()
+    told = await half_told(ledger)
     assert await rival.untold_batches(9) == []
     assert await rival.get_delivery(told.id) == told
 

@@ -46,7 +46,6 @@ http {{
 }}
 """
 LIGHTTPD = """
-
 server.bind = "127.0.0.1"
 server.port = {port}
 server.document-root = "{folder}"

@@ -17,6 +17,8 @@ from filmroll.model import (
     line_job,
 )
 
+AT_WORK = (LineState.PROCESSING, LineState.QUEUED)  # lines that wait for a job
+
 
 def entered(
     batch: Batch, stored: Line | None, offered: Line, number: int, *, gone: bool
@@ -116,8 +118,7 @@ def line_after(stored: Line | None, job: Job) -> Line | None:
 
     An end may come late: when the item was sent anew, and the line waits for another job.
     """
-    awaited = LineState.QUEUED if job.kind is JobKind.FETCH else LineState.PROCESSING
-    if stored is None or stored.state is not awaited or not job.state.final:
+    if stored is None or stored.state not in AT_WORK or not job.state.final:
         return None
     if job.id != awaited_job(stored):
         return None

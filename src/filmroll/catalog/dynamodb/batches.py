@@ -20,7 +20,6 @@ from filmroll.model import (
     Batch,
     BatchState,
     Job,
-    LineState,
     WebhookDelivery,
     now,
 )
@@ -28,7 +27,6 @@ from filmroll.ports import BatchFilter, BatchPage
 
 _STALLED_SECONDS = 15.0
 _LOOKED_AT = 500  # lines of a stalled batch, in one go: the first ones, as they are done in order
-_AT_WORK = (LineState.PROCESSING, LineState.QUEUED)  # lines that wait for a job
 
 
 class Batches(Lines):
@@ -165,9 +163,11 @@ class Batches(Lines):
 
     async def _catch_up(self, last: Last) -> None:
         """Announce the last entry of a batch unless that was done: deliveries are forgotten."""
-        head = await self._table.get(*head_key(last.batch.id))
-        if head is not None and int(head["marked"]["N"]) < last.number:
-            await self._announce(last)
+        if last.outgoing:
+            head = await self._table.get(*head_key(last.batch.id))
+            if head is None or int(head["marked"]["N"]) >= last.number:
+                return
+        await self._announce(last)
 
     async def _settle_batch(self, partition: str, batch: str) -> int:
         """Look at the jobs of a batch in which nothing has happened for a while."""
@@ -179,7 +179,7 @@ class Batches(Lines):
         if own is not None and own.state.final:
             await self._ledgers.note_end(own)
         async with self._ledgers.reading(batch) as ledger:
-            waiting = list(islice(ledger.in_order(_AT_WORK), _LOOKED_AT))
+            waiting = list(islice(ledger.in_order(batch_rules.AT_WORK), _LOOKED_AT))
         records = await self._read_all([batch_rules.awaited_job(line) for line in waiting])
         ended = [record.job for record in records if record.job and record.job.state.final]
         for job in ended:

@@ -257,8 +257,8 @@ class Ledgers:
 
         A retry begins the job before its line, so after a look at the line this is certain.
         """
-        failures = [job.id for job in ends if job.state is JobState.FAILED]
-        found = await self._table.get_all([(id_, RECORD) for id_ in set(failures)])
+        failures = [(job.id, RECORD) for job in ends if job.state is JobState.FAILED]
+        found = await self._table.get_all(failures)
         jobs = [read(item).job for item in found.values()]
         current = {(job.id, job.state, job.finished_at) for job in jobs if job}
         return [
