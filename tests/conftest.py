@@ -1,10 +1,17 @@
-"""The servers that tests of the distributed engine need, each started once per process of tests."""
+"""What all tests share: how they heed Ctrl-C, and the servers that the distributed engine needs."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from deploy.local.aws import CREDENTIALS, MiniStack, SeaweedFS
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _heeding_interrupts() -> None:
+    """Undo what a shell does to those it starts in the background: they, and theirs, ignore it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session", autouse=True)
