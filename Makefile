@@ -3,6 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+TESTS ?= tests/e2e tests/cluster
+
+# Many an image that has Python forbids it to keep what it has compiled. Then each of the processes
+# that the tests start would compile all of it again, which takes longer than the tests themselves.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 
@@ -19,7 +24,7 @@ test: $(READY) ## run all tests, four files at a time: most of their time they w
 	$(BIN)/pytest -n 4 --dist loadfile --ignore tests/cluster
 
 test-aws: $(READY) ## run the end-to-end tests on S3, SQS and DynamoDB, and take clusters to pieces
-	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile tests/e2e tests/cluster
+	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile $(TESTS)
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .

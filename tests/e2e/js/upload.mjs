@@ -14,7 +14,8 @@ let accepted = 0
 
 const upload = await new Promise((resolve) => {
   const upload = new tus.Upload(input, {
-    retryDelays: [200, 500, 1000, 2000, 3000],
+    // A service that was killed may need long to be back where others want the processors, too.
+    retryDelays: [200, 500, 1000, 2000, 5000, 10000, 20000],
     onAfterResponse: (request, response) => {
       answers.push([request.getMethod(), response.getStatus()])
       upload.become = response.getHeader('Content-Location') ?? upload.become
