@@ -20,8 +20,9 @@ serve: $(READY) ## run Filmroll on http://127.0.0.1:8000, data in ./filmroll-dat
 cluster: $(READY) ## run a whole cluster here: S3, SQS, DynamoDB, six processes, a load balancer
 	$(BIN)/python -m deploy.local.cluster
 
-test: $(READY) ## run all tests, four files at a time: most of their time they wait for services and disks
-	$(BIN)/pytest -n 4 --dist loadfile --ignore tests/cluster
+test: $(READY) ## run all tests, three files at a time: most of their time they wait for services and disks
+	@# In their order, which ends with many short ones; else it ends with single ones that take long.
+	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/cluster
 
 test-aws: $(READY) ## run the end-to-end tests on S3, SQS and DynamoDB, and take clusters to pieces
 	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile $(TESTS)

@@ -1,14 +1,11 @@
 """Many ask for the same picture at the same moment, and nobody has made it yet."""
 
-import asyncio
 import itertools
 import statistics
-from contextlib import closing
 from pathlib import Path
 
 from benchmarks.client import fetch, upload
-from benchmarks.missing import Wrong
-from benchmarks.open_loop import Generator
+from benchmarks.crowd import Crowd
 from benchmarks.photographs import photographs
 from benchmarks.results import Row
 from benchmarks.rounds import alternate
@@ -19,7 +16,6 @@ TITLE = "64 clients ask at once for one cold variant, 2,040 px → 512 px, besid
 _CLIENTS = 64
 _TIMES = 1.3
 _EACH = 20  # pictures in a round
-_AT_ONCE = 1e9  # a second
 
 
 def run(folder: Path, rounds: int) -> list[Row]:
@@ -58,19 +54,8 @@ def run(folder: Path, rounds: int) -> list[Row]:
 
 def _milliseconds(server: Server, paths: list[str], clients: int) -> float:
     """Return how long it takes on average until all clients have a picture."""
-    return asyncio.run(_measured(server, paths, clients))
-
-
-async def _measured(server: Server, paths: list[str], clients: int) -> float:
-    waits = []
-    with closing(Generator(server.url)) as generator:
-        await generator.send(["/healthz"] * clients, _AT_ONCE)  # all are connected
-        for path in paths:
-            answers = await generator.send([path] * clients, _AT_ONCE)
-            if {one.status for one in answers} != {200}:
-                raise Wrong("not everybody got the picture")
-            waits.append(max(one.seconds for one in answers))
-    return statistics.mean(waits) * 1000
+    with Crowd(server, clients) as crowd:
+        return statistics.mean(crowd.ask(path) for path in paths) * 1000
 
 
 def _kept(server: Server, image: str) -> float:

@@ -89,6 +89,8 @@ class Service(Server):
             "FILMROLL_DATA": str(data),
             "FILMROLL_PORT": str(self.port),
             "FILMROLL_LOG": "json",
+            # So many are started that each has no more engines than it takes.
+            "FILMROLL_ENGINES": "1",
         }
         super().__init__(
             [sys.executable, "-m", module, role],

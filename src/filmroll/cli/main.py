@@ -51,8 +51,3 @@ translate.register(app)
 app.add_typer(batch.app, name="batch")
 app.add_typer(dead.app, name="dead")
 app.add_typer(keys.app, name="keys")
-
-
-def main() -> None:
-    """Run the command line."""
-    app()
