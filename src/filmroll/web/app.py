@@ -81,6 +81,7 @@ class App:
         self._token = services.internal_token
         self._hosts = allowed_hosts(services.settings)
         self._metrics = services.metrics
+        self._precedence = services.precedence
         self._api = _api(services, gate, role)
         self._upload = UploadRoute(services, gate) if role in UPLOADING else None
         self._items = ItemsRoute(services, gate) if role in UPLOADING else None
@@ -103,7 +104,10 @@ class App:
     def _at_hand(self, scope: Scope) -> tuple[Headers, bytes] | None:
         """Return the answer to a request about which nothing is to be decided."""
         answer = self._delivery.at_hand(scope) if self._delivery is not None else None
-        return answer if answer is not None and meant_for(scope, self._hosts) else None
+        if answer is None or not meant_for(scope, self._hosts):
+            return None
+        self._precedence.looked()
+        return answer
 
     async def _hand_out(self, scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
         started = time.perf_counter()
@@ -136,6 +140,7 @@ class App:
             await self._foreign(Request(scope, incoming), exchange.send)
         elif self._delivery is not None and path.startswith("/i/"):
             exchange.route = "/i"
+            self._precedence.looked()
             await self._delivery(Request(scope, incoming), exchange.send)
         elif self._upload is not None and path == _UPLOADS and scope["method"] == "POST":
             exchange.route = path

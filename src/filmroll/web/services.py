@@ -37,6 +37,7 @@ from filmroll.usecases.uploads.tus import Tus
 from filmroll.usecases.webhooks.announcing import Announcer
 from filmroll.usecases.webhooks.endpoints import Endpoints
 from filmroll.usecases.webhooks.sending import Sender
+from filmroll.web.precedence import Precedence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,6 +46,7 @@ class Services:
 
     settings: Settings
     metrics: Metrics
+    precedence: Precedence
     blobs: BlobStore
     catalog: Catalog
     queue: JobQueue

@@ -208,7 +208,8 @@ class UploadRoute:
         self, spool: Spool, declaration: Declaration, wish: Preference, image_id: str | None
     ) -> tuple[Image, bool]:
         """Store one body; return its image, and whether variants are still to come."""
-        image = await self._uploads.store(spool, declaration, image_id)
+        async with self._services.precedence.turn(spool.bytes):
+            image = await self._uploads.store(spool, declaration, image_id)
         self._services.metrics.uploaded_bytes.inc(image.bytes)
         if wish.wait > 0:
             finished = await self._services.completion.wait(image, wish.wait)

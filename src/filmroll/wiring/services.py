@@ -29,6 +29,7 @@ from filmroll.usecases.uploads.sessions import Sessions
 from filmroll.usecases.uploads.tus import Tus
 from filmroll.usecases.webhooks.endpoints import Endpoints
 from filmroll.web.app import PROCESSING
+from filmroll.web.precedence import Precedence
 from filmroll.web.remote import RemoteProcessor
 from filmroll.web.services import Services
 from filmroll.wiring.base import Base, build_base
@@ -111,6 +112,7 @@ def _services(
     return Services(
         settings=settings,
         metrics=Metrics(),
+        precedence=Precedence(shared=settings.place("blobs") is None),
         blobs=stores.blobs,
         catalog=catalog,
         queue=stores.queue,
