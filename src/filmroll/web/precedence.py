@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 
 from filmroll.usecases.spool import IN_MEMORY_BYTES
 
-AT_ONCE = 8  # enough to share a barrier on the disk, too few to fill the event loop
+AT_ONCE = 6  # enough to share a barrier on the disk, too few to fill the event loop
 LOOKING_SECONDS = 0.25
 
 

@@ -14,6 +14,8 @@ from tests.unit.fetch.conftest import MakeClient
 from tests.unit.fetch.servers import Call, answer, drip, paths, raw, serving
 
 BODY = bytes(range(256)) * 1024
+# Less than a client waits unless it is told to, more than a busy machine adds to what it is told.
+LONGEST_SECONDS = 4
 
 
 async def test_brings_the_bytes_and_what_is_said_of_them(
@@ -285,7 +287,7 @@ async def test_a_silent_server(make_client: MakeClient, spool: Spool) -> None:
         begun = time.monotonic()
         with pytest.raises(FetchUnavailable, match="in time"):
             await make_client(server.allow, idle_seconds=0.2).fetch(server.url(), spool)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < LONGEST_SECONDS
 
 
 @pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nx: "])
@@ -295,7 +297,7 @@ async def test_a_server_that_drips(make_client: MakeClient, spool: Spool, head: 
         begun = time.monotonic()
         with pytest.raises(FetchUnavailable, match="in time"):
             await client.fetch(server.url(), spool)
-    assert 0.4 < time.monotonic() - begun < 1.5
+    assert 0.4 < time.monotonic() - begun < LONGEST_SECONDS
 
 
 async def test_a_slow_name_server(make_client: MakeClient, spool: Spool) -> None:
@@ -307,7 +309,7 @@ async def test_a_slow_name_server(make_client: MakeClient, spool: Spool) -> None
     begun = time.monotonic()
     with pytest.raises(FetchUnavailable, match="in time"):
         await client.fetch("http://images.example/", spool)
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < LONGEST_SECONDS
 
 
 async def test_the_time_is_for_all_redirects_together(
