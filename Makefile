@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-TESTS ?= tests/e2e tests/cluster
+AWS_TESTS ?= tests/e2e tests/cluster
 
 # Many an image that has Python forbids it to keep what it has compiled. Then each of the processes
 # that the tests start would compile all of it again, which takes longer than the tests themselves.
@@ -25,7 +25,7 @@ test: $(READY) ## run all tests, three files at a time: most of their time they 
 	$(BIN)/pytest -n 3 --dist loadfile --no-loadscope-reorder --ignore tests/cluster
 
 test-aws: $(READY) ## run the end-to-end tests on S3, SQS and DynamoDB, and take clusters to pieces
-	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile $(TESTS)
+	FILMROLL_E2E=aws $(BIN)/pytest -n 2 --dist loadfile $(AWS_TESTS)
 
 check: $(READY) ## lint, format, types, import rules
 	$(BIN)/ruff check .

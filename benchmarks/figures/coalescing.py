@@ -2,6 +2,7 @@
 
 import itertools
 import statistics
+from contextlib import closing
 from pathlib import Path
 
 from benchmarks.client import fetch, upload
@@ -54,7 +55,7 @@ def run(folder: Path, rounds: int) -> list[Row]:
 
 def _milliseconds(server: Server, paths: list[str], clients: int) -> float:
     """Return how long it takes on average until all clients have a picture."""
-    with Crowd(server, clients) as crowd:
+    with closing(Crowd(server, clients)) as crowd:
         return statistics.mean(crowd.ask(path) for path in paths) * 1000
 
 

@@ -22,7 +22,7 @@ def _cloud(request: pytest.FixtureRequest) -> None:
 @pytest.fixture(scope="session")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service | Clustered]:
     data = tmp_path_factory.mktemp("shared") / "data"
-    with Clustered(data) if AWS else Service(data) as running:
+    with Clustered(data) if AWS else Service(data, FILMROLL_ENGINES="2") as running:
         yield running
 
 

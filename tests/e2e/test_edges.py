@@ -270,7 +270,7 @@ def test_when_the_line_is_full_nobody_is_kept_waiting(service, http) -> None:
         while "engine" not in http.get("/readyz").json()["faults"]:
             time.sleep(0.02)
         assert http.get("/readyz").status_code == 503
-        refused = http.get(f"/i/{image['id']}/resize:width=203")  # though the engines still stand
+        refused = http.get(f"/i/{image['id']}/resize:width=203", timeout=10)
         assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
         assert int(refused.headers["retry-after"]) > 0
         assert refused.headers["cache-control"] == "no-store"

@@ -97,7 +97,7 @@ def all_images(http: httpx.Client) -> Iterator[dict]:
 
 def test_jobs_survive_kills_of_engines(tmp_path: Path) -> None:
     chance = random.Random(11)
-    with Service(tmp_path / "data") as service, service.client() as http:
+    with Service(tmp_path / "data", FILMROLL_ENGINES="2") as service, service.client() as http:
         jobs = [start_job(http, seed) for seed in range(JOBS)]
         for _ in range(KILLS):
             time.sleep(chance.uniform(0.01, 0.15))
@@ -112,7 +112,7 @@ def test_jobs_survive_kills_of_engines(tmp_path: Path) -> None:
 
 
 def test_an_engine_that_died_idle_costs_nobody_anything(tmp_path: Path) -> None:
-    with Service(tmp_path / "data") as service, service.client() as http:
+    with Service(tmp_path / "data", FILMROLL_ENGINES="2") as service, service.client() as http:
         image = http.post("/v1/images", content=jpeg(seed=1)).json()
         for width in range(10, 16):
             for child in children_of(service.process.pid):
@@ -122,7 +122,7 @@ def test_an_engine_that_died_idle_costs_nobody_anything(tmp_path: Path) -> None:
 
 def test_who_waits_is_served_though_engines_are_killed(tmp_path: Path) -> None:
     chance = random.Random(5)
-    with Service(tmp_path / "data") as service, service.client() as http:
+    with Service(tmp_path / "data", FILMROLL_ENGINES="2") as service, service.client() as http:
         image = http.post("/v1/images", content=jpeg(1600, 1200, seed=2)).json()
         statuses: list[int] = []
 

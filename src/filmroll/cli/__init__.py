@@ -11,7 +11,7 @@ def main() -> None:
     # What is loaded stays: to look through it for garbage again and again takes a sixth of the
     # time until a command begins.
     gc.disable()
-    from filmroll.cli.main import app
+    from filmroll.cli.commands import app
 
     gc.freeze()
     gc.enable()

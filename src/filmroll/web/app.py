@@ -104,16 +104,14 @@ class App:
     def _at_hand(self, scope: Scope) -> tuple[Headers, bytes] | None:
         """Return the answer to a request about which nothing is to be decided."""
         answer = self._delivery.at_hand(scope) if self._delivery is not None else None
-        if answer is None or not meant_for(scope, self._hosts):
-            return None
-        self._precedence.looked()
-        return answer
+        return answer if answer is not None and meant_for(scope, self._hosts) else None
 
     async def _hand_out(self, scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
         started = time.perf_counter()
         named = [*headers, (b"x-request-id", _request_id(scope).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": named})
         await send({"type": "http.response.body", "body": body})
+        self._precedence.looked()
         self._metrics.answered("GET", "/i", 200, time.perf_counter() - started)
 
     async def _serve(self, scope: Scope, incoming: Incoming, send: Send) -> None:
@@ -140,7 +138,6 @@ class App:
             await self._foreign(Request(scope, incoming), exchange.send)
         elif self._delivery is not None and path.startswith("/i/"):
             exchange.route = "/i"
-            self._precedence.looked()
             await self._delivery(Request(scope, incoming), exchange.send)
         elif self._upload is not None and path == _UPLOADS and scope["method"] == "POST":
             exchange.route = path
@@ -180,6 +177,7 @@ class App:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.answered(method, route, exchange.status, seconds)
         if route == "/i" and exchange.status < 400:  # noqa: PLR2004 -- what went well is the CDN's log
+            self._precedence.looked()
             return
         log.info(
             "request",

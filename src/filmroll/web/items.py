@@ -124,8 +124,7 @@ class ItemsRoute:
             await spool_body(request, spool)
             spool.expect(digests)
             arrival = Arrival(ref=ref, body=spool, said=said)
-            async with self._services.precedence.turn(spool.bytes):
-                verdict = await self._services.gathering.take(batch, arrival)
+            verdict = await self._services.gathering.take(batch, arrival)
         finally:
             spool.close()
         if verdict.problem is not None:

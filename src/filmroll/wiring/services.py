@@ -112,7 +112,7 @@ def _services(
     return Services(
         settings=settings,
         metrics=Metrics(),
-        precedence=Precedence(shared=settings.place("blobs") is None),
+        precedence=Precedence(shared=not (settings.place("blobs") or settings.place("catalog"))),
         blobs=stores.blobs,
         catalog=catalog,
         queue=stores.queue,
