@@ -95,19 +95,33 @@ class App:
         """Serve one request."""
         if scope["type"] != "http":
             return
+        started = time.perf_counter()
         if (answer := self._at_hand(scope)) is not None:
-            await self._hand_out(scope, send, *answer)
+            await self._hand_out(scope, send, answer, started)
             return
         with self._metrics.in_progress.track_inprogress():
-            await self._serve(scope, Incoming(scope, receive), send)
+            if (answer := await self._soon_at_hand(scope)) is not None:
+                await self._hand_out(scope, send, answer, started)
+            else:
+                await self._serve(scope, Incoming(scope, receive), send)
 
     def _at_hand(self, scope: Scope) -> tuple[Headers, bytes] | None:
         """Return the answer to a request about which nothing is to be decided."""
         answer = self._delivery.at_hand(scope) if self._delivery is not None else None
         return answer if answer is not None and meant_for(scope, self._hosts) else None
 
-    async def _hand_out(self, scope: Scope, send: Send, headers: Headers, body: bytes) -> None:
-        started = time.perf_counter()
+    async def _soon_at_hand(self, scope: Scope) -> tuple[Headers, bytes] | None:
+        """Return the same if somebody who has asked for it before has just got it."""
+        made = self._delivery.on_its_way(scope) if self._delivery is not None else None
+        if made is None:
+            return None
+        await made.wait()
+        return self._at_hand(scope)
+
+    async def _hand_out(
+        self, scope: Scope, send: Send, answer: tuple[Headers, bytes], started: float
+    ) -> None:
+        headers, body = answer
         named = [*headers, (b"x-request-id", _request_id(scope).encode())]
         await send({"type": "http.response.start", "status": 200, "headers": named})
         await send({"type": "http.response.body", "body": body})

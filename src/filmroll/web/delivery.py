@@ -146,12 +146,24 @@ class DeliveryRoute:
 
         Most requests are such, and to find that out takes less than to answer them as any other.
         """
-        if not self._gate.open or scope["method"] != "GET" or scope["query_string"]:
+        if not self._asks_plainly(scope):
             return None
         answer = self._hot.get(scope["raw_path"])
         if answer is None or answer.plain is None:
             return None
         return None if any(name in _TERMS for name, _ in scope["headers"]) else answer.plain
+
+    def on_its_way(self, scope: Scope) -> asyncio.Event | None:
+        """Return what tells when a picture may be at hand that somebody has asked for just before.
+
+        Many who come at once would else each go a long way first, and hold up that one.
+        """
+        if not self._leaders or not self._asks_plainly(scope):
+            return None
+        return self._leaders.get(self._key(scope, scope["raw_path"], by_accept=True))
+
+    def _asks_plainly(self, scope: Scope) -> bool:
+        return self._gate.open and scope["method"] == "GET" and not scope["query_string"]
 
     async def __call__(self, request: Request, send: Send) -> None:
         """Answer one request."""
@@ -178,20 +190,20 @@ class DeliveryRoute:
 
     def _hot_answer(self, request: Request, path: bytes) -> _Answer | None:
         """Return the answer that is kept, for clients such as this if it depends on them."""
-        answer = self._hot.get(self._key(request, path, by_accept=False))
+        answer = self._hot.get(self._key(request.scope, path, by_accept=False))
         if answer is None and _AUTO in path.lower():
-            answer = self._hot.get(self._key(request, path, by_accept=True))
+            answer = self._hot.get(self._key(request.scope, path, by_accept=True))
         if answer is not None and answer.vary:
             request.scope[VARY].update(answer.vary)
         return answer
 
-    def _key(self, request: Request, path: bytes, *, by_accept: bool) -> bytes:
+    def _key(self, scope: Scope, path: bytes, *, by_accept: bool) -> bytes:
         """Return the key of what a path means to clients such as this; no path has a space."""
         key = path
         if by_accept:
-            key = b"%b %b" % (key, shown_by(request.scope).encode())
+            key = b"%b %b" % (key, shown_by(scope).encode())
         if self._hinting and path.find(b"/", len(b"/i/")) > 0:  # no original
-            key = b"%b %b" % (key, repr(hints_of(request.scope)).encode())
+            key = b"%b %b" % (key, repr(hints_of(scope)).encode())
         return key
 
     def _allowed_target(self, path: bytes) -> _Target:
@@ -203,7 +215,7 @@ class DeliveryRoute:
     async def _answer_cold(
         self, request: Request, send: Send, path: bytes, target: _Target, permit: Permit
     ) -> None:
-        key = self._key(request, path, by_accept=True)
+        key = self._key(request.scope, path, by_accept=True)
         if (leader := self._leaders.get(key)) is not None:
             await leader.wait()
             if (hot := self._hot_answer(request, path)) is not None:
@@ -236,7 +248,7 @@ class DeliveryRoute:
                 return answer
             vary = frozenset(request.scope[VARY])
             if "Accept" not in vary:  # it is the same for all of them
-                key = self._key(request, path, by_accept=False)
+                key = self._key(request.scope, path, by_accept=False)
             hot = replace(answer, headers=[*answer.headers, FROM_MEMORY], vary=vary)
             if not vary:
                 hot = replace(hot, plain=(_plain(hot), answer.data))
