@@ -5,6 +5,8 @@ A command imports what it needs when it runs: ``filmroll put`` does not load a s
 
 import gc
 
+__all__ = ["main"]
+
 
 def main() -> None:
     """Run the command line."""
