@@ -3,6 +3,7 @@
 import json
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -63,12 +64,19 @@ def test_a_body_that_stalls_is_ended(service, http, request_head, part):
 
 
 def test_a_body_that_trickles_is_taken_and_blocks_nobody(service, http):
-    with connected(service) as connection:
-        connection.sendall(head("POST", "/v1/images", Content_Length=len(BODY)))
+    def trickle() -> None:
         for at in range(0, len(BODY), 512):  # longer in all than a stall may last
             connection.sendall(BODY[at : at + 512])
             time.sleep(0.3)
-            assert upload(http, tiny_jpeg(at)).status_code == 201
+
+    with connected(service) as connection, ThreadPoolExecutor(1) as threads:
+        connection.sendall(head("POST", "/v1/images", Content_Length=len(BODY)))
+        trickling = threads.submit(trickle)  # at its own pace, however long the others take
+        statuses = []
+        while not trickling.done():
+            statuses.append(upload(http, tiny_jpeg(len(statuses))).status_code)
+            time.sleep(0.2)
+        assert set(statuses) == {201}
         assert answer(connection)[0].status == 201
 
 
