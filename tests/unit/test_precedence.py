@@ -67,30 +67,36 @@ def clock() -> Clock:
     return Clock()
 
 
-async def test_while_somebody_looks_few_are_kept_at_a_time(clock):
-    precedence = Precedence(shared=True, clock=clock)
-    precedence.looked()
+@pytest.fixture
+def precedence(clock: Clock) -> Precedence:
+    """Somebody has looked just now."""
+    looked_at = Precedence(shared=True, clock=clock)
+    looked_at.looked()
+    return looked_at
+
+
+@pytest.fixture
+async def uploads(precedence: Precedence) -> Uploads:
+    """As many as may are being kept, and the others stand in line."""
+    begun = Uploads(precedence)
+    await begun.begin()
+    return begun
+
+
+async def test_while_somebody_looks_few_are_kept_at_a_time(precedence):
     uploads = Uploads(precedence)
     assert await uploads.begin() == AT_ONCE
     assert await uploads.end() == 4 * AT_ONCE
 
 
-async def test_one_that_is_cancelled_in_line_holds_nobody_up(clock):
-    precedence = Precedence(shared=True, clock=clock)
-    precedence.looked()
-    uploads = Uploads(precedence)
-    await uploads.begin()
+async def test_one_that_is_cancelled_in_line_holds_nobody_up(uploads):
     waiting = uploads.all.pop()
     waiting.cancel()
     assert await uploads.end() == 4 * AT_ONCE - 1
     assert waiting.cancelled()
 
 
-async def test_one_that_is_cancelled_just_as_it_is_called_leaves_its_place(clock):
-    precedence = Precedence(shared=True, clock=clock)
-    precedence.looked()
-    uploads = Uploads(precedence)
-    await uploads.begin()
+async def test_one_that_is_cancelled_just_as_it_is_called_leaves_its_place(precedence, uploads):
     uploads.go.set()
     await until(lambda: uploads.done > 0)
     called = uploads.all.pop(AT_ONCE)  # the first of those who had to wait
@@ -102,11 +108,7 @@ async def test_one_that_is_cancelled_just_as_it_is_called_leaves_its_place(clock
     await others.end()
 
 
-async def test_who_waits_is_called_once_nobody_looks(clock):
-    precedence = Precedence(shared=True, clock=clock)
-    precedence.looked()
-    uploads = Uploads(precedence)
-    await uploads.begin()
+async def test_who_waits_is_called_once_nobody_looks(clock, uploads):
     clock.now += LOOKING_SECONDS + 0.01
     uploads.all.pop(0).cancel()
     await until(lambda: uploads.kept > AT_ONCE)
@@ -133,9 +135,7 @@ async def test_what_waits_for_stores_elsewhere_crowds_nobody_out(clock):
     await uploads.end()
 
 
-async def test_large_ones_take_no_place(clock):
-    precedence = Precedence(shared=True, clock=clock)
-    precedence.looked()
+async def test_large_ones_take_no_place(precedence):
     large = Uploads(precedence, IN_MEMORY_BYTES + 1)
     small = Uploads(precedence)
     assert await large.begin() == 4 * AT_ONCE
